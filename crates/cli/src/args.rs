@@ -1,0 +1,294 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done
+  1    an internal error: a defect of Tidegate
+  2    the script or the command line is wrong
+  3    the data is wrong
+  4    a file, a disk or the registry failed
+  5    another job uses the same checkpoint folder
+  6    a limit was exceeded
+  130  stopped by Ctrl-C or SIGTERM; run the same script again to go on from its last checkpoint";
+
+/// Machine learning on streams, in SQL.
+#[derive(Debug, Parser)]
+#[command(name = "tidegate", version, styles = STYLES, after_help = EXIT_CODES, arg_required_else_help = true)]
+#[command(infer_subcommands = false, propagate_version = false, max_term_width = 110)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: GlobalArgs,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+pub(crate) struct GlobalArgs {
+    /// Print one JSON object a line on standard output, and nothing else there
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// When to use colours
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: ColorChoice,
+    /// Where models, checkpoints and the shell's history are kept
+    #[arg(long, global = true, value_name = "DIR", default_value = ".tidegate", env = "TIDEGATE_HOME")]
+    pub(crate) home: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a script
+    ///
+    /// A job that was stopped or killed goes on from its last checkpoint when its script is run again.
+    Run(RunArgs),
+    /// Check a script without running it
+    Check(ScriptArgs),
+    /// Show how a script would run
+    Explain(ScriptArgs),
+    /// Start an interactive shell, or run statements given by -c or on standard input
+    Sql(SqlArgs),
+    /// List, show and manage the models of the registry
+    Models(ModelsArgs),
+    /// Print the options of settings, tables and models
+    Options(OptionsArgs),
+    /// Print the functions
+    Functions(FunctionsArgs),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+/// What scripts take from the command line.
+#[derive(Debug, Args)]
+pub(crate) struct SessionArgs {
+    /// Give the script parameter ${NAME} a value
+    #[arg(long = "param", value_name = "NAME=VALUE", value_parser = pair)]
+    pub(crate) parameters: Vec<(String, String)>,
+    /// Set an option, as SET 'KEY' = 'VALUE' at the start of the script would
+    #[arg(short = 's', long = "set", value_name = "KEY=VALUE", value_parser = pair)]
+    pub(crate) settings: Vec<(String, String)>,
+}
+
+/// How results are shown.
+#[derive(Debug, Args)]
+pub(crate) struct OutputArgs {
+    /// Show only results and errors: no progress, no summaries
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    /// Show at most N rows of a result; 0 for all
+    #[arg(long, value_name = "N", default_value_t = 40)]
+    pub(crate) max_rows: usize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// The script; - for standard input
+    #[arg(value_name = "FILE")]
+    pub(crate) script: PathBuf,
+    #[command(flatten)]
+    pub(crate) session: SessionArgs,
+    /// Start over, even if an interrupted run of this script could go on
+    #[arg(long)]
+    pub(crate) fresh: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ScriptArgs {
+    /// The script; - for standard input
+    #[arg(value_name = "FILE")]
+    pub(crate) script: PathBuf,
+    #[command(flatten)]
+    pub(crate) session: SessionArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SqlArgs {
+    /// Run these statements and exit
+    #[arg(short, long, value_name = "STATEMENTS")]
+    pub(crate) command: Option<String>,
+    #[command(flatten)]
+    pub(crate) session: SessionArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ModelsArgs {
+    /// The registry's folder [default: registry in the home folder]
+    #[arg(long, value_name = "DIR", global = true)]
+    pub(crate) registry: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(crate) command: ModelsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+#[command(
+    after_help = "A model may be followed by a version or an alias: 'intent$3' (in quotes, as shells read $3), intent@3, \
+                        intent@candidate."
+)]
+pub(crate) enum ModelsCommand {
+    /// List all models
+    List,
+    /// Show a model's current version, or the one named
+    Show {
+        /// The model, such as intent or intent@3
+        model: String,
+    },
+    /// List the versions of a model
+    Versions {
+        /// The model
+        model: String,
+    },
+    /// Point an alias at a version, or drop the alias
+    Alias {
+        /// The model
+        model: String,
+        /// The alias, such as production
+        alias: String,
+        /// The version's number, or another alias
+        #[arg(required_unless_present = "drop", conflicts_with = "drop")]
+        version: Option<String>,
+        /// Drop the alias
+        #[arg(long)]
+        drop: bool,
+    },
+    /// Delete a version, or a model with all its versions
+    Delete {
+        /// The model, or a version of it such as intent@3
+        model: String,
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OptionsArgs {
+    /// Whose options
+    pub(crate) of: Option<OptionsOf>,
+    /// Only those of this connector or algorithm
+    pub(crate) name: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OptionsOf {
+    /// SET 'key' = 'value'
+    #[value(alias = "setting")]
+    Settings,
+    /// CREATE TABLE … WITH ('key' = 'value')
+    #[value(alias = "tables")]
+    Table,
+    /// CREATE MODEL … WITH ('key' = 'value')
+    #[value(alias = "models")]
+    Model,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FunctionsArgs {
+    /// Only functions whose name contains this; one that is named in full is explained
+    pub(crate) name: Option<String>,
+}
+
+/// Reads `key=value`.
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().to_string(), value.to_string())),
+        _ => Err("expected NAME=VALUE".to_string()),
+    }
+}
+
+impl Cli {
+    /// Reads the command line. Ends the process where it is wrong, and where help or the version is asked for.
+    pub(crate) fn read() -> Self {
+        // Help and usage errors come before --color is parsed, and should obey it as well.
+        let arguments: Vec<_> = std::env::args_os().collect();
+        let mut command = Self::command();
+        if let Some(choice) = early_color(&arguments) {
+            command = command.color(choice);
+        }
+        let read = command.try_get_matches_from_mut(&arguments).and_then(|mut m| Self::from_arg_matches_mut(&mut m));
+        read.unwrap_or_else(|error| error.format(&mut command).exit())
+    }
+}
+
+fn early_color(arguments: &[std::ffi::OsString]) -> Option<ColorChoice> {
+    let texts: Vec<&str> = arguments.iter().filter_map(|argument| argument.to_str()).collect();
+    let apart = texts.windows(2).find(|pair| pair[0] == "--color").map(|pair| pair[1]);
+    let joined = texts.iter().find_map(|text| text.strip_prefix("--color="));
+    ColorChoice::from_str(apart.or(joined)?, true).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(arguments: &[&str]) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(std::iter::once(&"tidegate").chain(arguments))
+    }
+
+    #[test]
+    fn the_declaration_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn run_takes_parameters_and_settings() {
+        let cli = parse(&["run", "a.sql", "--param", "day=2017-12-01", "--param=q=a=b", "-s", "job.name=x", "--json"])
+            .unwrap();
+        assert!(cli.global.json);
+        let Command::Run(run) = cli.command else { panic!("not run") };
+        let pair = |key: &str, value: &str| (key.to_string(), value.to_string());
+        assert_eq!(run.session.parameters, [pair("day", "2017-12-01"), pair("q", "a=b")]);
+        assert_eq!(run.session.settings, [pair("job.name", "x")]);
+        assert!(!run.fresh && !run.output.quiet);
+        assert_eq!(run.output.max_rows, 40);
+    }
+
+    #[test]
+    fn a_parameter_needs_a_name_and_a_value() {
+        for wrong in ["day", "=x", ""] {
+            let error = parse(&["run", "a.sql", "--param", wrong]).unwrap_err();
+            assert!(error.to_string().contains("expected NAME=VALUE"), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_alias_needs_a_version_or_drop() {
+        assert!(parse(&["models", "alias", "m", "production", "3"]).is_ok());
+        assert!(parse(&["models", "alias", "m", "production", "--drop"]).is_ok());
+        assert!(parse(&["models", "alias", "m", "production"]).is_err());
+        assert!(parse(&["models", "alias", "m", "production", "3", "--drop"]).is_err());
+    }
+
+    #[test]
+    fn unknown_words_get_suggestions() {
+        let said = |arguments: &[&str]| parse(arguments).unwrap_err().to_string();
+        assert!(said(&["rum", "a.sql"]).contains("'run'"));
+        assert!(said(&["run", "a.sql", "--frech"]).contains("'--fresh'"));
+    }
+
+    #[test]
+    fn color_is_seen_early() {
+        let early = |arguments: &[&str]| early_color(&arguments.iter().map(Into::into).collect::<Vec<_>>());
+        assert_eq!(early(&["tidegate", "--color", "never", "run"]), Some(ColorChoice::Never));
+        assert_eq!(early(&["tidegate", "run", "--color=always"]), Some(ColorChoice::Always));
+        assert_eq!(early(&["tidegate", "run"]), None);
+    }
+}

@@ -1,0 +1,31 @@
+//! The `tidegate` command: runs scripts, checks them, and looks after models.
+
+mod args;
+mod commands;
+mod console;
+mod failure;
+mod observer;
+mod render;
+mod script;
+mod shell;
+mod stop;
+
+use std::process::ExitCode;
+
+use args::Cli;
+use render::error::report;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let cli = Cli::read();
+    let console = commands::console(&cli);
+    match commands::dispatch(&cli, &console).and_then(|()| console.finish()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            report(&console, &failure);
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}

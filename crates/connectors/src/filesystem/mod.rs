@@ -1,0 +1,237 @@
+//! Files on this machine.
+
+mod commit;
+pub(crate) mod compression;
+pub(crate) mod input;
+mod path;
+mod segment;
+mod sink;
+mod source;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use parquet::file::properties::WriterProperties;
+use tidegate_options::{Kind, OptionDef, Options, resolve};
+
+use self::compression::Compression;
+pub(crate) use self::path::Hash;
+use self::sink::{FileSink, Target};
+use self::source::FileScan;
+use crate::format::{csv, json, parquet as parquet_format};
+use crate::{
+    CONNECTOR_OPTION, ColumnFilter, ConnectorDef, Error, OnError, Result, Scan, ScanRequest, Sink, SinkRequest, Table,
+    TableSpec, dead_letter_schema,
+};
+
+const OPTIONS: &[OptionDef] = &[
+    OptionDef::required("path", Kind::Text, "A file, a folder (all files in it and below), or a pattern with * and ?."),
+    OptionDef::required("format", Kind::Choice(&["csv", "json", "parquet"]), "The format of the files."),
+    OptionDef::optional(
+        "compression",
+        Kind::Choice(Compression::NAMES),
+        "How csv and json files are compressed; when absent, the name (.gz, .zst) and the first bytes of each file say so.",
+    ),
+];
+
+const SOURCE_OPTIONS: &[OptionDef] = &[
+    OptionDef::new(
+        "on-error",
+        Kind::Choice(&["fail", "skip", "dead-letter"]),
+        "fail",
+        "What happens to a record that cannot be read: stop the job, pass over it and count it, or write it to 'dead-letter.path'.",
+    ),
+    OptionDef::optional(
+        "dead-letter.path",
+        Kind::Text,
+        "Where bad records go, as JSON lines with their location and the reason; a file (.jsonl) or a folder.",
+    ),
+];
+
+const SINK_OPTIONS: &[OptionDef] = &[OptionDef::optional(
+    "sink.rolling-policy.file-size",
+    Kind::Bytes,
+    "When 'path' is a folder: a file is ended when it reaches this size.",
+)];
+
+/// Files on this machine.
+pub(crate) static FILESYSTEM: ConnectorDef = ConnectorDef {
+    name: "filesystem",
+    doc: "Reads and writes csv, json and parquet files.",
+    source_options: &[CONNECTOR_OPTION, OPTIONS, SOURCE_OPTIONS, csv::OPTIONS, json::OPTIONS],
+    sink_options: &[CONNECTOR_OPTION, OPTIONS, SINK_OPTIONS, csv::OPTIONS, parquet_format::OPTIONS],
+    make: |spec| Ok(Arc::new(FileTable::new(spec)?)),
+};
+
+/// A format with its options read.
+#[derive(Debug, Clone)]
+pub(crate) enum Format {
+    Csv(csv::Dialect),
+    Json { record_bytes_max: usize },
+    Parquet(Arc<WriterProperties>),
+}
+
+impl Format {
+    /// What files of it are called at the end.
+    fn extension(&self) -> &'static str {
+        match self {
+            Self::Csv(_) => ".csv",
+            Self::Json { .. } => ".json",
+            Self::Parquet(_) => ".parquet",
+        }
+    }
+}
+
+/// A table of files.
+#[derive(Debug)]
+struct FileTable {
+    name: String,
+    schema: SchemaRef,
+    base_dir: PathBuf,
+    path: PathBuf,
+    format: Format,
+    compression: Option<Compression>,
+    on_error: OnError,
+    dead_letters: Option<PathBuf>,
+    rolling_bytes: Option<u64>,
+}
+
+impl FileTable {
+    fn new(spec: &TableSpec) -> Result<Self> {
+        let tables = [
+            CONNECTOR_OPTION,
+            OPTIONS,
+            SOURCE_OPTIONS,
+            SINK_OPTIONS,
+            csv::OPTIONS,
+            json::OPTIONS,
+            parquet_format::OPTIONS,
+        ];
+        let given = spec.options.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        let table = spec.name.as_str();
+        let options = resolve(&tables, given).map_err(|source| Error::Option { table: table.to_string(), source })?;
+        refuse_other_formats(table, &options, &spec.options)?;
+        let format = match options.text("format") {
+            "csv" => {
+                csv::check_types(table, &spec.schema)?;
+                Format::Csv(csv::Dialect::new(table, &options)?)
+            }
+            "json" => {
+                let record_bytes_max = usize::try_from(options.int("json.max-record-bytes")).unwrap_or(1 << 24);
+                Format::Json { record_bytes_max }
+            }
+            _ => {
+                parquet_format::check_types(table, &spec.schema)?;
+                Format::Parquet(Arc::new(parquet_format::writer_properties(&options)))
+            }
+        };
+        let dead_letter_path = options.text_opt("dead-letter.path");
+        let on_error = on_error(table, &options)?;
+        let dead_letters = match (on_error, dead_letter_path) {
+            (OnError::DeadLetter, Some(at)) => Some(path::resolve(table, at, &spec.base_dir)?),
+            (OnError::DeadLetter, None) => {
+                let message = "'on-error' = 'dead-letter' needs a place for the bad records: set 'dead-letter.path'";
+                return Err(Error::declaration(table, Some("on-error"), message));
+            }
+            (_, Some(_)) => {
+                let message = "'dead-letter.path' has a meaning only with 'on-error' = 'dead-letter'";
+                return Err(Error::declaration(table, Some("dead-letter.path"), message));
+            }
+            (_, None) => None,
+        };
+        Ok(Self {
+            name: spec.name.clone(),
+            schema: spec.schema.clone(),
+            base_dir: spec.base_dir.clone(),
+            path: path::resolve(table, options.text("path"), &spec.base_dir)?,
+            format,
+            compression: options.text_opt("compression").and_then(Compression::from_name),
+            on_error,
+            dead_letters,
+            rolling_bytes: options.bytes("sink.rolling-policy.file-size"),
+        })
+    }
+}
+
+/// An option of a format that the table does not have is a mistake.
+fn refuse_other_formats(table: &str, options: &Options, given: &[(String, String)]) -> Result<()> {
+    let format = options.text("format");
+    for (key, _) in given {
+        let owner = ["csv", "json", "parquet"].into_iter().find(|name| key.split('.').next() == Some(name));
+        if let Some(owner) = owner.filter(|owner| *owner != format) {
+            let message = format!("option '{key}' is for the format {owner}, but 'format' is '{format}'");
+            return Err(Error::declaration(table, Some(key), message));
+        }
+    }
+    if format == "parquet" && options.is_given("compression") {
+        let message = "'compression' is for csv and json; for parquet it is 'parquet.compression'";
+        return Err(Error::declaration(table, Some("compression"), message));
+    }
+    Ok(())
+}
+
+fn on_error(table: &str, options: &Options) -> Result<OnError> {
+    let ignore = ["csv.ignore-parse-errors", "json.ignore-parse-errors"].into_iter().find(|name| options.bool(name));
+    match (options.text("on-error"), ignore) {
+        ("dead-letter", None) => Ok(OnError::DeadLetter),
+        ("skip", _) => Ok(OnError::Skip),
+        (_, None) => Ok(OnError::Fail),
+        (policy, Some(ignore)) if options.is_given("on-error") => {
+            let message = format!("'{ignore}' = 'true' means 'on-error' = 'skip', but 'on-error' is '{policy}'");
+            Err(Error::declaration(table, Some("on-error"), message))
+        }
+        (_, Some(_)) => Ok(OnError::Skip),
+    }
+}
+
+impl Table for FileTable {
+    fn is_bounded(&self) -> bool {
+        true
+    }
+
+    fn on_error(&self) -> OnError {
+        self.on_error
+    }
+
+    fn uses_filter(&self, filter: &ColumnFilter) -> bool {
+        let column = self.schema.fields().get(filter.column);
+        matches!(self.format, Format::Parquet(_))
+            && column.is_some_and(|field| parquet_format::prunes(field.data_type(), filter.op))
+    }
+
+    fn scan(&self, request: &ScanRequest) -> Result<Box<dyn Scan>> {
+        Ok(Box::new(FileScan::new(self, request)?))
+    }
+
+    fn sink(&self, request: &SinkRequest) -> Result<Box<dyn Sink>> {
+        let compression = match &self.format {
+            Format::Parquet(_) => Some(Compression::None),
+            _ => self.compression,
+        };
+        let target = Target {
+            table: self.name.clone(),
+            base_dir: self.base_dir.clone(),
+            path: self.path.clone(),
+            format: self.format.clone(),
+            compression,
+            schema: self.schema.clone(),
+            rolling_bytes: self.rolling_bytes,
+        };
+        Ok(Box::new(FileSink::open(target, request)?))
+    }
+
+    fn dead_letter_sink(&self, request: &SinkRequest) -> Result<Option<Box<dyn Sink>>> {
+        let Some(path) = &self.dead_letters else { return Ok(None) };
+        let target = Target {
+            table: format!("{} (dead letters)", self.name),
+            base_dir: self.base_dir.clone(),
+            path: path.clone(),
+            format: Format::Json { record_bytes_max: usize::MAX },
+            compression: None,
+            schema: dead_letter_schema(),
+            rolling_bytes: None,
+        };
+        Ok(Some(Box::new(FileSink::open(target, request)?)))
+    }
+}

@@ -1,0 +1,65 @@
+//! Sources and sinks: how tables are read and written.
+//!
+//! A table's `'connector'` option names one of [`CONNECTORS`]; [`open_table`] checks the options and gives a [`Table`], which
+//! is read through [`Scan`] and [`Reader`] and written through [`Sink`]. Reading can continue from any [`Position`]; a sink
+//! shows each row exactly once, whenever the process is killed. A connector is added by adding a file and a line to
+//! [`CONNECTORS`].
+
+mod blackhole;
+mod datagen;
+mod error;
+mod filesystem;
+mod format;
+mod print;
+mod table;
+
+pub use error::{Error, Result};
+pub use table::{
+    BadRecord, Chunk, ColumnFilter, CommitMode, Committed, CompareOp, Fingerprint, OnError, Position, Reader, Scan,
+    ScanRequest, Sink, SinkRequest, Table, TableSpec, dead_letter_schema, dead_letters,
+};
+
+use std::sync::Arc;
+
+use tidegate_options::{Kind, OptionDef};
+
+/// A connector: what it is called, what it takes, and how a table of it is made.
+#[derive(Debug)]
+pub struct ConnectorDef {
+    /// What stands in `'connector' = '…'`.
+    pub name: &'static str,
+    /// One sentence: what it is for.
+    pub doc: &'static str,
+    /// The options that matter when it is read. `#` in a name stands for a column's name.
+    pub source_options: &'static [&'static [OptionDef]],
+    /// The options that matter when it is written.
+    pub sink_options: &'static [&'static [OptionDef]],
+    /// Checks the options and makes the table.
+    pub make: fn(&TableSpec) -> Result<Arc<dyn Table>>,
+}
+
+/// Every connector.
+pub static CONNECTORS: &[&ConnectorDef] =
+    &[&filesystem::FILESYSTEM, &datagen::DATAGEN, &print::PRINT, &blackhole::BLACKHOLE];
+
+/// The option that every table has.
+const CONNECTOR_OPTION: &[OptionDef] = &[OptionDef::required("connector", Kind::Text, "What the table is made of.")];
+
+/// Finds the table's connector and lets it check the options.
+///
+/// # Errors
+/// No connector or an unknown one is named, or an option is refused.
+pub fn open_table(spec: &TableSpec) -> Result<Arc<dyn Table>> {
+    let known = CONNECTORS.iter().map(|def| def.name);
+    let Some((_, name)) = spec.options.iter().find(|(key, _)| key == "connector") else {
+        return Err(Error::MissingConnector { table: spec.name.clone(), known: known.collect::<Vec<_>>().join(", ") });
+    };
+    match CONNECTORS.iter().find(|def| def.name.eq_ignore_ascii_case(name)) {
+        Some(def) => (def.make)(spec),
+        None => Err(Error::UnknownConnector {
+            table: spec.name.clone(),
+            name: name.clone(),
+            hint: error::did_you_mean(name, known),
+        }),
+    }
+}

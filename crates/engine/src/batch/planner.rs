@@ -1,0 +1,69 @@
+//! Plan nodes of our own to execution plans.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::catalog::Session;
+use datafusion::common::{Result, internal_err, plan_err};
+use datafusion::execution::context::QueryPlanner;
+use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
+use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNode};
+use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr};
+use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
+
+use super::report::ReportExec;
+use super::rowwise::{Rowwise, RowwiseExec};
+use crate::plan::node::{PredictNode, ReportNode, TrainNode, WindowNode};
+
+/// DataFusion's planner with our nodes.
+#[derive(Debug)]
+pub(crate) struct TidegatePlanner;
+
+#[async_trait]
+impl QueryPlanner for TidegatePlanner {
+    async fn create_physical_plan(&self, plan: &LogicalPlan, session: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
+        DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(NodePlanner)])
+            .create_physical_plan(plan, session)
+            .await
+    }
+}
+
+struct NodePlanner;
+
+#[async_trait]
+impl ExtensionPlanner for NodePlanner {
+    async fn plan_extension(
+        &self,
+        planner: &dyn PhysicalPlanner,
+        node: &dyn UserDefinedLogicalNode,
+        logical_inputs: &[&LogicalPlan],
+        physical_inputs: &[Arc<dyn ExecutionPlan>],
+        session: &dyn Session,
+        context: &PhysicalPlanningContext,
+    ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        if let Some(train) = node.as_any().downcast_ref::<TrainNode>() {
+            return plan_err!("ML_TRAIN of model {} cannot run inside this query", train.model.0.name);
+        }
+        let ([logical], [physical]) = (logical_inputs, physical_inputs) else {
+            return internal_err!("{} has one input", node.name());
+        };
+        let column = |expr: &Expr| planner.create_physical_expr(expr, logical.schema(), session, context);
+        let columns = |exprs: &[Expr]| exprs.iter().map(column).collect::<Result<Vec<Arc<dyn PhysicalExpr>>>>();
+        let schema = Arc::clone(node.schema().inner());
+        let input = Arc::clone(physical);
+        if let Some(predict) = node.as_any().downcast_ref::<PredictNode>() {
+            let rowwise = Rowwise::predict(predict, columns(&predict.args)?);
+            return Ok(Some(Arc::new(RowwiseExec::new("ML_PREDICT", rowwise, input, schema))));
+        }
+        if let Some(window) = node.as_any().downcast_ref::<WindowNode>() {
+            let rowwise = Rowwise::tumble(window, column(&window.time)?);
+            return Ok(Some(Arc::new(RowwiseExec::new("TUMBLE", rowwise, input, schema))));
+        }
+        if let Some(report) = node.as_any().downcast_ref::<ReportNode>() {
+            let columns = columns(&node.expressions())?;
+            let exec = ReportExec::new(report.kind, report.task, report.classes.clone(), input, columns, schema);
+            return Ok(Some(Arc::new(exec)));
+        }
+        Ok(None)
+    }
+}

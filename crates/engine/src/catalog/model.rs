@@ -1,0 +1,184 @@
+//! A declared model: its specification, and how it is trained and registered.
+
+use std::collections::BTreeMap;
+
+use arrow::datatypes::{Field, Schema};
+use chrono::{NaiveDate, NaiveDateTime};
+use tidegate_ml::{ModelSpec, Task, Transform};
+use tidegate_options::{Kind, OptionDef, Options, resolve};
+
+/// Options of a model that are about training and registering it; the rest are the model's own.
+pub const TRAINING_OPTIONS: &[OptionDef] = &[
+    OptionDef::optional(
+        "label",
+        Kind::Text,
+        "The label's column in CREATE MODEL … AS SELECT. Left out: the one that is no input.",
+    ),
+    OptionDef::optional("weight", Kind::Text, "The column of row weights in CREATE MODEL … AS SELECT."),
+    OptionDef::new(
+        "epochs",
+        Kind::Int { min: 1, max: 10_000 },
+        "1",
+        "Passes over the rows of CREATE MODEL … AS SELECT.",
+    ),
+    OptionDef::new(
+        "warm-start",
+        Kind::Bool,
+        "false",
+        "Whether ML_TRAIN goes on from the registry's current version rather than from nothing.",
+    ),
+    OptionDef::optional(
+        "version.at",
+        Kind::List,
+        "Event times (such as '2017-11-01 00:00:00') at which ML_TRAIN registers a version: what was learned up to then.",
+    ),
+    OptionDef::optional("version.alias", Kind::List, "Aliases for the versions of 'version.at', in the same order."),
+    OptionDef::new("version.final", Kind::Bool, "true", "Whether a version is registered when ML_TRAIN ends."),
+    OptionDef::new(
+        "label.rows-waiting-max",
+        Kind::Int { min: 1, max: i64::MAX },
+        "10000000",
+        "Most rows that may wait for their label at one time; the job stops when more do.",
+    ),
+];
+
+/// A model as `CREATE MODEL` declared it.
+#[derive(Debug)]
+pub(crate) struct ModelEntry {
+    pub name: String,
+    pub spec: ModelSpec,
+    pub training: Options,
+    /// Event times at which a version is registered, in milliseconds, ascending, with the alias it gets.
+    pub version_points: Vec<(i64, Option<String>)>,
+    /// The options as written, for SHOW CREATE MODEL and the registry.
+    pub options: BTreeMap<String, String>,
+    pub comment: Option<String>,
+}
+
+/// Why a declaration was refused: which option is at fault, if one is, and why.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub option: Option<String>,
+    pub message: String,
+}
+
+impl Refusal {
+    fn of_option(option: &str, message: impl Into<String>) -> Self {
+        Self { option: Some(option.to_string()), message: message.into() }
+    }
+}
+
+impl ModelEntry {
+    /// Checks a declaration whole: options, inputs, outputs, transforms.
+    pub(crate) fn declare(
+        name: &str,
+        input: &Schema,
+        output: &Schema,
+        transforms: Vec<Transform>,
+        options: BTreeMap<String, String>,
+        comment: Option<String>,
+    ) -> Result<Self, Refusal> {
+        let is_training = |key: &str| TRAINING_OPTIONS.iter().any(|def| def.name == key);
+        let (training, own): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            options.iter().map(|(k, v)| (k.clone(), v.clone())).partition(|(key, _)| is_training(key));
+        let training = resolve(&[TRAINING_OPTIONS], training.iter().map(|(k, v)| (k.as_str(), v.as_str())))
+            .map_err(|error| Refusal { option: Some(error.key().to_string()), message: error.to_string() })?;
+        let task = match own.get("task").map(|task| task.to_lowercase()).as_deref() {
+            Some("classification") => Task::Classification,
+            Some("regression") => Task::Regression,
+            Some(other) => {
+                return Err(Refusal::of_option(
+                    "task",
+                    format!("option 'task': '{other}' is not one of 'classification', 'regression'"),
+                ));
+            }
+            None => {
+                return Err(Refusal::of_option(
+                    "task",
+                    "option 'task' is missing; it takes 'classification' or 'regression'",
+                ));
+            }
+        };
+        let spec = ModelSpec::new(name, task, input, output, transforms, own).map_err(refusal)?;
+        // Building it checks the algorithm, its options and the transforms.
+        tidegate_ml::Model::new(spec.clone()).map_err(|error| suggest_training_option(error, &options))?;
+        let version_points = version_points(&training)?;
+        Ok(Self { name: name.to_string(), spec, training, version_points, options, comment })
+    }
+
+    /// A model of the registry that no statement of the script declares.
+    pub(crate) fn registered(spec: ModelSpec, options: BTreeMap<String, String>) -> Result<Self, Refusal> {
+        let training = resolve(
+            &[TRAINING_OPTIONS],
+            options
+                .iter()
+                .filter(|(key, _)| TRAINING_OPTIONS.iter().any(|def| def.name == key.as_str()))
+                .map(|(k, v)| (k.as_str(), v.as_str())),
+        )
+        .map_err(|error| Refusal { option: Some(error.key().to_string()), message: error.to_string() })?;
+        let version_points = version_points(&training)?;
+        Ok(Self { name: spec.name.clone(), spec, training, version_points, options, comment: None })
+    }
+
+    /// The same model with other options.
+    pub(crate) fn with_options(&self, options: BTreeMap<String, String>) -> Result<Self, Refusal> {
+        let own = options.iter().filter(|(key, _)| !TRAINING_OPTIONS.iter().any(|def| def.name == key.as_str()));
+        let mut spec = self.spec.clone();
+        spec.options = own.map(|(key, value)| (key.clone(), value.clone())).collect();
+        tidegate_ml::Model::new(spec.clone()).map_err(|error| suggest_training_option(error, &options))?;
+        Ok(Self { comment: self.comment.clone(), ..Self::registered(spec, options)? })
+    }
+
+    /// The columns that the model adds.
+    pub(crate) fn output_fields(&self) -> Vec<Field> {
+        self.spec.output_schema().fields().iter().map(|field| field.as_ref().clone()).collect()
+    }
+}
+
+fn refusal(error: tidegate_ml::Error) -> Refusal {
+    let option = match &error {
+        tidegate_ml::Error::Option(error) => Some(error.key().to_string()),
+        _ => None,
+    };
+    Refusal { option, message: error.to_string() }
+}
+
+/// An option unknown to the learner may be one of training misspelt.
+fn suggest_training_option(error: tidegate_ml::Error, given: &BTreeMap<String, String>) -> Refusal {
+    if let tidegate_ml::Error::Option(tidegate_options::OptionError::Unknown { key, nearest: None, .. }) = &error
+        && given.contains_key(key)
+        && let Some(near) = tidegate_options::nearest(key, TRAINING_OPTIONS.iter().map(|def| def.name))
+    {
+        return Refusal::of_option(key, format!("unknown option '{key}'; did you mean '{near}'?"));
+    }
+    refusal(error)
+}
+
+fn version_points(training: &Options) -> Result<Vec<(i64, Option<String>)>, Refusal> {
+    let (times, aliases) = (training.list("version.at"), training.list("version.alias"));
+    if aliases.len() > times.len() {
+        let message =
+            format!("option 'version.alias' names {} aliases for {} times of 'version.at'", aliases.len(), times.len());
+        return Err(Refusal::of_option("version.alias", message));
+    }
+    let mut points = times
+        .iter()
+        .enumerate()
+        .map(|(i, text)| match read_time(text) {
+            Some(time) => Ok((time, aliases.get(i).cloned())),
+            None => Err(Refusal::of_option(
+                "version.at",
+                format!("option 'version.at': '{text}' is not a time such as '2017-11-01 00:00:00'"),
+            )),
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    points.sort_by_key(|(time, _)| *time);
+    Ok(points)
+}
+
+fn read_time(text: &str) -> Option<i64> {
+    let formats = ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M"];
+    let time = formats.iter().find_map(|format| NaiveDateTime::parse_from_str(text, format).ok());
+    let time = time.or_else(|| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?.and_hms_opt(0, 0, 0));
+    Some(time?.and_utc().timestamp_millis())
+}

@@ -1,0 +1,204 @@
+//! Metrics as SQL aggregates: each entry of [`METRICS`] becomes an aggregate function, usable in any `GROUP BY` or window.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BinaryArray};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, FieldRef};
+use datafusion::common::{Result, ScalarValue, exec_err, internal_err, plan_err};
+use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
+use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Signature, Volatility};
+use datafusion::physical_expr::expressions::Literal;
+use tidegate_ml::Expression;
+use tidegate_ml::metric::{Argument, METRICS, Metric, MetricDef};
+
+use crate::Error;
+
+/// All metrics as aggregate functions.
+pub(crate) fn metric_functions() -> impl Iterator<Item = AggregateUDF> {
+    METRICS.iter().map(|def| AggregateUDF::new_from_impl(MetricFunction::new(def)))
+}
+
+/// A metric seen as an aggregate function.
+#[derive(Debug)]
+struct MetricFunction {
+    def: &'static MetricDef,
+    name: String,
+    signature: Signature,
+}
+
+impl MetricFunction {
+    fn new(def: &'static MetricDef) -> Self {
+        // DataFusion resolves functions in lower case.
+        Self { def, name: def.name.to_lowercase(), signature: Signature::user_defined(Volatility::Immutable) }
+    }
+}
+
+impl PartialEq for MetricFunction {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for MetricFunction {}
+
+impl std::hash::Hash for MetricFunction {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.name.hash(state);
+    }
+}
+
+impl AggregateUDFImpl for MetricFunction {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _arguments: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Float64)
+    }
+
+    fn coerce_types(&self, given: &[DataType]) -> Result<Vec<DataType>> {
+        coerce(self.def, given)
+    }
+
+    fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
+        let literals = args.exprs[self.def.arguments.len().min(args.exprs.len())..]
+            .iter()
+            .map(|expr| match expr.downcast_ref::<Literal>() {
+                Some(literal) => parameter(self.def, literal.value()),
+                None => {
+                    plan_err!("{}: what follows its columns must be literals ({})", self.def.name, self.def.parameters)
+                }
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let metric = (self.def.make)(&literals).map_err(|error| refusal(self.def, error))?;
+        Ok(Box::new(MetricAccumulator { def: self.def, metric }))
+    }
+
+    fn state_fields(&self, args: StateFieldsArgs) -> Result<Vec<FieldRef>> {
+        Ok(vec![Arc::new(Field::new(format!("{}[state]", args.name), DataType::Binary, true))])
+    }
+}
+
+/// What a metric's arguments are turned into before they reach it.
+fn coerce(def: &MetricDef, given: &[DataType]) -> Result<Vec<DataType>> {
+    let columns = def.arguments.len();
+    let extra = if def.parameters.is_empty() { 0 } else { usize::MAX - columns };
+    if given.len() < columns || given.len() > columns + extra {
+        return plan_err!("{} takes {}, but was given {} argument(s)", def.name, arguments_in_words(def), given.len());
+    }
+    let mut classes: Option<DataType> = None;
+    let mut coerced = Vec::with_capacity(given.len());
+    for (argument, data_type) in def.arguments.iter().zip(given) {
+        let refuse = |expected: &str| {
+            plan_err!(
+                "{} takes {}: argument {} has type {data_type}, expected {expected}",
+                def.name,
+                arguments_in_words(def),
+                coerced.len() + 1
+            )
+        };
+        coerced.push(match argument {
+            Argument::Class | Argument::Binary => {
+                let class = match data_type {
+                    DataType::Boolean => DataType::Boolean,
+                    DataType::Null => classes.clone().unwrap_or(DataType::Boolean),
+                    t if t.is_integer() => DataType::Int64,
+                    DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View if *argument == Argument::Class => {
+                        DataType::Utf8
+                    }
+                    DataType::Dictionary(_, v) if v.is_string() && *argument == Argument::Class => DataType::Utf8,
+                    _ if *argument == Argument::Binary => return refuse("BOOLEAN, or an integer 0 or 1"),
+                    _ => return refuse("a class: BOOLEAN, an integer or STRING"),
+                };
+                match (&classes, argument) {
+                    (Some(first), Argument::Class) if *first != class => {
+                        return refuse(&format!("the same type as the label, {first}"));
+                    }
+                    _ => classes = Some(class.clone()),
+                }
+                class
+            }
+            Argument::Score | Argument::Number => match data_type {
+                t if t.is_numeric() || *t == DataType::Null => DataType::Float64,
+                _ => return refuse("a number"),
+            },
+        });
+    }
+    coerced.extend(given[columns..].iter().cloned());
+    Ok(coerced)
+}
+
+fn arguments_in_words(def: &MetricDef) -> String {
+    let words: Vec<&str> = def
+        .arguments
+        .iter()
+        .map(|argument| match argument {
+            Argument::Class => "class",
+            Argument::Binary => "label",
+            Argument::Score => "score",
+            Argument::Number => "number",
+        })
+        .collect();
+    let parameters = if def.parameters.is_empty() { String::new() } else { format!(" [, {}]", def.parameters) };
+    format!("({}{parameters})", words.join(", "))
+}
+
+fn parameter(def: &MetricDef, value: &ScalarValue) -> Result<Expression> {
+    match value {
+        ScalarValue::Utf8(Some(t)) | ScalarValue::LargeUtf8(Some(t)) | ScalarValue::Utf8View(Some(t)) => {
+            Ok(Expression::Text(t.clone()))
+        }
+        ScalarValue::Boolean(Some(flag)) => Ok(Expression::Flag(*flag)),
+        other => match other.cast_to(&DataType::Float64) {
+            Ok(ScalarValue::Float64(Some(number))) => Ok(Expression::Number(number)),
+            _ => plan_err!("{}: {other} is not a literal that it takes ({})", def.name, def.parameters),
+        },
+    }
+}
+
+/// A metric's refusal is about the data or the call: it names the function.
+fn refusal(def: &MetricDef, error: tidegate_ml::Error) -> datafusion::error::DataFusionError {
+    Error::Data(format!("{}: {error}", def.name)).into()
+}
+
+/// A metric being taken for one group.
+#[derive(Debug)]
+struct MetricAccumulator {
+    def: &'static MetricDef,
+    metric: Box<dyn Metric>,
+}
+
+impl Accumulator for MetricAccumulator {
+    fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        self.metric.update(&values[..self.def.arguments.len()]).map_err(|error| refusal(self.def, error))
+    }
+
+    fn evaluate(&mut self) -> Result<ScalarValue> {
+        Ok(ScalarValue::Float64(self.metric.value()))
+    }
+
+    fn size(&self) -> usize {
+        self.metric.state_bytes()
+    }
+
+    fn state(&mut self) -> Result<Vec<ScalarValue>> {
+        Ok(vec![ScalarValue::Binary(Some(self.metric.save()))])
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
+        let Some(states) = states.first() else { return internal_err!("{}: no state to merge", self.def.name) };
+        let states = cast(states, &DataType::Binary)?;
+        let states: &BinaryArray = states.as_binary();
+        for i in (0..states.len()).filter(|i| states.is_valid(*i)) {
+            if let Err(error) = self.metric.merge(states.value(i)) {
+                return exec_err!("{}: {error}", self.def.name);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,30 @@
+//! Planning and running: bounded queries on DataFusion, streaming ones in rounds over operators of our own.
+//!
+//! ```text
+//!   statement ──► plan ──► bounded: DataFusion ────────────────► rows, or a sink
+//!                   │
+//!                   └────► streaming: source ─► operators ─► sink   (one batch a round, a checkpoint between rounds)
+//! ```
+//!
+//! [`Session`] holds what a script has declared so far and runs statements; [`run_script`] runs a whole script with its
+//! checkpoint history.
+
+mod batch;
+mod catalog;
+mod checkpoint;
+mod error;
+mod execution;
+mod function;
+mod job;
+mod plan;
+mod report;
+mod script;
+mod session;
+mod stream;
+mod types;
+
+pub use catalog::model::TRAINING_OPTIONS;
+pub use error::{Error, Result};
+pub use report::{Done, JobReport, ModelReport, Observer, OperatorReport, Progress, Silent, SinkReport, SourceReport};
+pub use script::{CheckReport, RunOptions, ScriptReport, check_script, explain_script, run_script};
+pub use session::{Names, Session, SessionConfig};

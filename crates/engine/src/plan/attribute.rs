@@ -1,0 +1,74 @@
+//! What a column means to time: carried through plans as field metadata, which projections keep.
+
+use arrow::datatypes::{DataType, Field, TimeUnit};
+use datafusion::common::DFSchema;
+
+const ROWTIME: &str = "tidegate.rowtime";
+const WINDOW: &str = "tidegate.window";
+
+/// The event time of a table: which column, and how far rows may come out of order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd)]
+pub(crate) struct Rowtime {
+    /// The column.
+    pub column: usize,
+    /// The watermark is the greatest time so far less this, in milliseconds.
+    pub delay_ms: i64,
+}
+
+/// Which edge of its window a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WindowEdge {
+    /// `window_start`, `window_time`: groups, but does not tell when the window closes.
+    Start,
+    /// `window_end`: the window closes when the watermark reaches it.
+    End,
+}
+
+/// Marks a column as the event time, with its watermark's delay.
+pub(crate) fn with_rowtime(field: Field, delay_ms: i64) -> Field {
+    let mut metadata = field.metadata().clone();
+    metadata.insert(ROWTIME.to_string(), delay_ms.to_string());
+    field.with_metadata(metadata)
+}
+
+/// Marks a column as an edge of a window.
+pub(crate) fn with_window_edge(field: Field, edge: WindowEdge) -> Field {
+    let word = match edge {
+        WindowEdge::Start => "start",
+        WindowEdge::End => "end",
+    };
+    let mut metadata = field.metadata().clone();
+    metadata.remove(ROWTIME);
+    metadata.insert(WINDOW.to_string(), word.to_string());
+    field.with_metadata(metadata)
+}
+
+/// The event time among the columns of a schema: the first column marked as one.
+pub(crate) fn rowtime(schema: &DFSchema) -> Option<Rowtime> {
+    schema.fields().iter().enumerate().find_map(|(column, field)| Some(Rowtime { column, delay_ms: delay_ms(field)? }))
+}
+
+/// The watermark's delay, if this column is an event time.
+pub(crate) fn delay_ms(field: &Field) -> Option<i64> {
+    field.metadata().get(ROWTIME)?.parse().ok()
+}
+
+/// The edge of a window that this column holds, if it does.
+pub(crate) fn window_edge(field: &Field) -> Option<WindowEdge> {
+    match field.metadata().get(WINDOW)?.as_str() {
+        "start" => Some(WindowEdge::Start),
+        "end" => Some(WindowEdge::End),
+        _ => None,
+    }
+}
+
+/// How many of a timestamp type's units make a millisecond, as (multiply, divide); `None` for other types.
+pub(crate) fn to_milliseconds(data_type: &DataType) -> Option<(i64, i64)> {
+    match data_type {
+        DataType::Timestamp(TimeUnit::Second, _) => Some((1000, 1)),
+        DataType::Timestamp(TimeUnit::Millisecond, _) => Some((1, 1)),
+        DataType::Timestamp(TimeUnit::Microsecond, _) => Some((1, 1000)),
+        DataType::Timestamp(TimeUnit::Nanosecond, _) => Some((1, 1_000_000)),
+        _ => None,
+    }
+}

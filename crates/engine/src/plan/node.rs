@@ -1,0 +1,328 @@
+//! Plan nodes of our own: ML_TRAIN, ML_PREDICT, reports over predictions, and windows.
+//!
+//! DataFusion optimises around them. None lets a filter pass below it: a prediction must not depend on what is asked of it,
+//! and a trained model must see every row.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, FieldRef};
+use datafusion::common::{DFSchema, DFSchemaRef, Result, TableReference};
+use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNodeCore};
+use tidegate_ml::{Model, Task};
+
+use super::attribute::{Rowtime, WindowEdge, with_window_edge};
+use crate::catalog::model::ModelEntry;
+use crate::types::map_type;
+
+/// The columns of `input`, unqualified ones and qualified ones as they are, followed by `added`.
+fn extended(input: &LogicalPlan, added: impl IntoIterator<Item = Field>) -> Result<DFSchemaRef> {
+    let mut fields: Vec<(Option<TableReference>, FieldRef)> =
+        input.schema().iter().map(|(table, field)| (table.cloned(), Arc::clone(field))).collect();
+    fields.extend(added.into_iter().map(|field| (None, Arc::new(field))));
+    Ok(Arc::new(DFSchema::new_with_metadata(fields, input.schema().metadata().clone())?))
+}
+
+/// Something compared by its identity: the models that nodes hold.
+#[derive(Debug)]
+pub(crate) struct Same<T>(pub Arc<T>);
+
+impl<T> Clone for Same<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T> PartialEq for Same<T> {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl<T> Eq for Same<T> {}
+
+impl<T> Hash for Same<T> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Arc::as_ptr(&self.0).hash(state);
+    }
+}
+
+/// `ML_TRAIN(…)`: each row is predicted, and learned when its label is known.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct TrainNode {
+    pub input: LogicalPlan,
+    pub model: Same<ModelEntry>,
+    /// Where the run starts from: a version of the registry, or nothing learned yet.
+    pub start: Option<u64>,
+    /// The columns of the input given as ARGS, in the order of the model's INPUT.
+    pub args: Vec<usize>,
+    pub label: usize,
+    pub label_time: Option<usize>,
+    pub weight: Option<usize>,
+    pub rowtime: Option<Rowtime>,
+    pub schema: DFSchemaRef,
+}
+
+impl TrainNode {
+    /// The schema of the output: the input's columns, then the model's.
+    pub(crate) fn output(input: &LogicalPlan, model: &ModelEntry) -> Result<DFSchemaRef> {
+        extended(input, model.output_fields())
+    }
+}
+
+impl PartialOrd for TrainNode {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        self.model.0.name.partial_cmp(&other.model.0.name).filter(|o| *o != Ordering::Equal || self == other)
+    }
+}
+
+impl UserDefinedLogicalNodeCore for TrainNode {
+    fn name(&self) -> &str {
+        "ML_TRAIN"
+    }
+
+    fn inputs(&self) -> Vec<&LogicalPlan> {
+        vec![&self.input]
+    }
+
+    fn schema(&self) -> &DFSchemaRef {
+        &self.schema
+    }
+
+    fn expressions(&self) -> Vec<Expr> {
+        Vec::new()
+    }
+
+    fn fmt_for_explain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let column = |i: &usize| self.input.schema().field(*i).name().as_str();
+        write!(f, "ML_TRAIN: model={} label={}", self.model.0.name, column(&self.label))?;
+        if let Some(time) = &self.label_time {
+            write!(f, " label_time={}", column(time))?;
+        }
+        write!(f, " args=[{}]", self.args.iter().map(column).collect::<Vec<_>>().join(", "))
+    }
+
+    fn with_exprs_and_inputs(&self, _exprs: Vec<Expr>, mut inputs: Vec<LogicalPlan>) -> Result<Self> {
+        Ok(Self { input: inputs.remove(0), ..self.clone() })
+    }
+}
+
+/// A model that predicts: one version, loaded.
+#[derive(Debug)]
+pub(crate) struct LoadedModel {
+    /// What the script calls it, such as `intent$3`.
+    pub reference: String,
+    pub model: Model,
+}
+
+/// `ML_PREDICT(…)`: each row with the model's predictions.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct PredictNode {
+    pub input: LogicalPlan,
+    pub model: Same<LoadedModel>,
+    /// One expression a column of the model's INPUT, in its order.
+    pub args: Vec<Expr>,
+    pub schema: DFSchemaRef,
+}
+
+impl PredictNode {
+    pub(crate) fn try_new(input: LogicalPlan, model: Same<LoadedModel>, args: Vec<Expr>) -> Result<Self> {
+        let fields = model.0.model.output_schema();
+        let schema = extended(&input, fields.fields().iter().map(|f| f.as_ref().clone()))?;
+        Ok(Self { input, model, args, schema })
+    }
+}
+
+impl PartialOrd for PredictNode {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        self.model.0.reference.partial_cmp(&other.model.0.reference).filter(|o| *o != Ordering::Equal || self == other)
+    }
+}
+
+impl UserDefinedLogicalNodeCore for PredictNode {
+    fn name(&self) -> &str {
+        "ML_PREDICT"
+    }
+
+    fn inputs(&self) -> Vec<&LogicalPlan> {
+        vec![&self.input]
+    }
+
+    fn schema(&self) -> &DFSchemaRef {
+        &self.schema
+    }
+
+    fn expressions(&self) -> Vec<Expr> {
+        self.args.clone()
+    }
+
+    fn fmt_for_explain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let args: Vec<String> = self.args.iter().map(|arg| arg.to_string()).collect();
+        write!(f, "ML_PREDICT: model={} args=[{}]", self.model.0.reference, args.join(", "))
+    }
+
+    fn with_exprs_and_inputs(&self, args: Vec<Expr>, mut inputs: Vec<LogicalPlan>) -> Result<Self> {
+        Self::try_new(inputs.remove(0), self.model.clone(), args)
+    }
+}
+
+/// A report over predictions, computed over all rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd)]
+pub(crate) enum ReportKind {
+    /// `ML_EVALUATE`: one row, `result MAP<STRING, DOUBLE>`.
+    Evaluation,
+    /// `ML_CONFUSION_MATRIX`: one row a class.
+    ConfusionMatrix,
+    /// `ML_ROC_CURVE`: one row a threshold.
+    RocCurve,
+}
+
+/// `ML_EVALUATE`, `ML_CONFUSION_MATRIX`, `ML_ROC_CURVE`: a report over the predictions of a model.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct ReportNode {
+    pub kind: ReportKind,
+    pub task: Task,
+    pub input: LogicalPlan,
+    /// The true label.
+    pub label: Expr,
+    /// The predicted class or value.
+    pub predicted: Expr,
+    /// The probability of the positive class, for two classes.
+    pub probability: Option<Expr>,
+    /// The classes, for the columns of a confusion matrix.
+    pub classes: Vec<String>,
+    pub schema: DFSchemaRef,
+}
+
+impl ReportNode {
+    pub(crate) fn output(kind: ReportKind, classes: &[String]) -> Result<DFSchemaRef> {
+        let fields = match kind {
+            ReportKind::Evaluation => vec![Field::new("result", map_type(DataType::Utf8, DataType::Float64), false)],
+            ReportKind::ConfusionMatrix => std::iter::once(Field::new("expected_label", DataType::Utf8, false))
+                .chain(classes.iter().map(|class| Field::new(class, DataType::Int64, false)))
+                .collect(),
+            ReportKind::RocCurve => {
+                let rates =
+                    ["threshold", "recall", "false_positive_rate"].map(|n| Field::new(n, DataType::Float64, true));
+                let counts = ["true_positives", "false_positives", "true_negatives", "false_negatives"]
+                    .map(|name| Field::new(name, DataType::Int64, false));
+                rates.into_iter().chain(counts).collect()
+            }
+        };
+        Ok(Arc::new(DFSchema::from_unqualified_fields(fields.into(), Default::default())?))
+    }
+}
+
+impl PartialOrd for ReportNode {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        self.kind.partial_cmp(&other.kind).filter(|o| *o != Ordering::Equal || self == other)
+    }
+}
+
+impl UserDefinedLogicalNodeCore for ReportNode {
+    fn name(&self) -> &str {
+        match self.kind {
+            ReportKind::Evaluation => "ML_EVALUATE",
+            ReportKind::ConfusionMatrix => "ML_CONFUSION_MATRIX",
+            ReportKind::RocCurve => "ML_ROC_CURVE",
+        }
+    }
+
+    fn inputs(&self) -> Vec<&LogicalPlan> {
+        vec![&self.input]
+    }
+
+    fn schema(&self) -> &DFSchemaRef {
+        &self.schema
+    }
+
+    fn expressions(&self) -> Vec<Expr> {
+        [&self.label, &self.predicted].into_iter().chain(&self.probability).cloned().collect()
+    }
+
+    fn fmt_for_explain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: label={} predicted={}", self.name(), self.label, self.predicted)
+    }
+
+    fn with_exprs_and_inputs(&self, exprs: Vec<Expr>, mut inputs: Vec<LogicalPlan>) -> Result<Self> {
+        let mut exprs = exprs.into_iter();
+        let (label, predicted) = match (exprs.next(), exprs.next()) {
+            (Some(label), Some(predicted)) => (label, predicted),
+            _ => return datafusion::common::internal_err!("a report has a label and a prediction"),
+        };
+        Ok(Self { input: inputs.remove(0), label, predicted, probability: exprs.next(), ..self.clone() })
+    }
+}
+
+/// `TUMBLE(…)`: each row with the window that its time falls into.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct WindowNode {
+    pub input: LogicalPlan,
+    /// The time column.
+    pub time: Expr,
+    /// The length of the window.
+    pub size_ms: i64,
+    /// Shifts where windows begin; 0: at multiples of the size since 1970-01-01.
+    pub offset_ms: i64,
+    /// The delay of the time column's watermark, when it is an event time.
+    pub delay_ms: Option<i64>,
+    pub schema: DFSchemaRef,
+}
+
+impl WindowNode {
+    pub(crate) fn output(input: &LogicalPlan, time: &Field) -> Result<DFSchemaRef> {
+        let edge = |name: &str| Field::new(name, time.data_type().clone(), true);
+        let window_time = match super::attribute::delay_ms(time) {
+            Some(delay) => super::attribute::with_rowtime(edge("window_time"), delay),
+            None => edge("window_time"),
+        };
+        extended(
+            input,
+            [
+                with_window_edge(edge("window_start"), WindowEdge::Start),
+                with_window_edge(edge("window_end"), WindowEdge::End),
+                window_time,
+            ],
+        )
+    }
+}
+
+impl PartialOrd for WindowNode {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        (self.size_ms, self.offset_ms)
+            .partial_cmp(&(other.size_ms, other.offset_ms))
+            .filter(|o| *o != Ordering::Equal || self == other)
+    }
+}
+
+impl UserDefinedLogicalNodeCore for WindowNode {
+    fn name(&self) -> &str {
+        "TUMBLE"
+    }
+
+    fn inputs(&self) -> Vec<&LogicalPlan> {
+        vec![&self.input]
+    }
+
+    fn schema(&self) -> &DFSchemaRef {
+        &self.schema
+    }
+
+    fn expressions(&self) -> Vec<Expr> {
+        vec![self.time.clone()]
+    }
+
+    fn fmt_for_explain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TUMBLE: time={} size={} ms", self.time, self.size_ms)?;
+        if self.offset_ms != 0 {
+            write!(f, " offset={} ms", self.offset_ms)?;
+        }
+        Ok(())
+    }
+
+    fn with_exprs_and_inputs(&self, mut exprs: Vec<Expr>, mut inputs: Vec<LogicalPlan>) -> Result<Self> {
+        Ok(Self { input: inputs.remove(0), time: exprs.remove(0), ..self.clone() })
+    }
+}

@@ -1,0 +1,432 @@
+//! Functions of the FROM clause: TUMBLE and the ML functions become plan nodes.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Schema};
+use datafusion::common::{Column, DFSchema, Result};
+use datafusion::datasource::{MemTable, provider_as_source};
+use datafusion::error::DataFusionError;
+use datafusion::logical_expr::planner::{PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning};
+use datafusion::logical_expr::{Expr, Extension, LogicalPlan, LogicalPlanBuilder, UserDefinedLogicalNodeCore};
+use tidegate_ml::{InputKind, ModelSpec, OutputRole, Task};
+use tidegate_sql::call::{Bound, Kind, Parameter, Signature, TableArgument, TableFunction};
+use tidegate_sql::sqlparser::ast::{Ident, TableFactor};
+use tidegate_sql::{Diagnostic, Span, literal};
+
+use super::attribute::{rowtime, to_milliseconds};
+use super::node::{LoadedModel, PredictNode, ReportKind, ReportNode, Same, TrainNode, WindowNode};
+use crate::catalog::models::Models;
+
+const INPUT: Parameter = Parameter::required("INPUT", Kind::Table, "The rows.");
+const MODEL: Parameter = Parameter::required("MODEL", Kind::Model, "The model.");
+const LABEL: Parameter = Parameter::required("LABEL", Kind::Descriptor, "The column that holds the true label.");
+const ARGS: Parameter = Parameter::optional(
+    "ARGS",
+    Kind::Descriptor,
+    "The columns for the model's INPUT, in its order. Left out: the columns of the same names.",
+);
+const CONFIG: Parameter =
+    Parameter::optional("CONFIG", Kind::Map, "Options; accepted as in Flink, none has an effect here.");
+
+/// What each function of the FROM clause takes.
+pub static TABLE_FUNCTIONS: &[Signature] = &[
+    Signature {
+        name: "TUMBLE",
+        parameters: &[
+            Parameter::required("DATA", Kind::Table, "The rows."),
+            Parameter::required("TIMECOL", Kind::Descriptor, "The time column."),
+            Parameter::required("SIZE", Kind::Scalar, "The length of the windows, an INTERVAL."),
+            Parameter::optional("OFFSET", Kind::Scalar, "Shifts where windows begin, an INTERVAL."),
+        ],
+    },
+    Signature {
+        name: "ML_TRAIN",
+        parameters: &[
+            INPUT,
+            MODEL,
+            LABEL,
+            ARGS,
+            Parameter::optional(
+                "LABEL_TIME",
+                Kind::Descriptor,
+                "When the label is known: the row is learned when the watermark passes it. Left out: at once.",
+            ),
+            Parameter::optional("WEIGHT", Kind::Descriptor, "How much the row counts, a number of at least 0."),
+            CONFIG,
+        ],
+    },
+    Signature { name: "ML_PREDICT", parameters: &[INPUT, MODEL, ARGS, CONFIG] },
+    Signature {
+        name: "ML_EVALUATE",
+        parameters: &[
+            INPUT,
+            MODEL,
+            LABEL,
+            ARGS,
+            Parameter::optional("TASK", Kind::Scalar, "'classification' or 'regression'. Left out: the model's."),
+            CONFIG,
+        ],
+    },
+    Signature { name: "ML_CONFUSION_MATRIX", parameters: &[INPUT, MODEL, LABEL, ARGS] },
+    Signature { name: "ML_ROC_CURVE", parameters: &[INPUT, MODEL, LABEL, ARGS] },
+    Signature { name: "ML_WEIGHTS", parameters: &[MODEL] },
+];
+
+/// Plans the functions of [`TABLE_FUNCTIONS`].
+#[derive(Debug)]
+pub(crate) struct TableFunctions {
+    pub models: Arc<Models>,
+}
+
+impl RelationPlanner for TableFunctions {
+    fn plan_relation(
+        &self,
+        relation: TableFactor,
+        context: &mut dyn RelationPlannerContext,
+    ) -> Result<RelationPlanning> {
+        let call = match TableFunction::from_factor(&relation) {
+            None => return Ok(RelationPlanning::Original(Box::new(relation))),
+            Some(call) => call.map_err(refused)?,
+        };
+        let Some(signature) = TABLE_FUNCTIONS.iter().find(|signature| signature.name == call.name) else {
+            return match tidegate_options::nearest(&call.name, TABLE_FUNCTIONS.iter().map(|s| s.name)) {
+                Some(near) => Err(refused(
+                    Diagnostic::new(call.span, format!("there is no table function {}", call.name))
+                        .with_help(format!("did you mean {near}?")),
+                )),
+                None => Ok(RelationPlanning::Original(Box::new(relation))),
+            };
+        };
+        let bound = signature.bind(&call).map_err(refused)?;
+        let mut planner = CallPlanner { models: &self.models, context, bound, span: call.span };
+        let plan = match signature.name {
+            "TUMBLE" => planner.tumble()?,
+            "ML_TRAIN" => planner.train()?,
+            "ML_PREDICT" => planner.predict()?.0,
+            "ML_EVALUATE" => planner.report(ReportKind::Evaluation)?,
+            "ML_CONFUSION_MATRIX" => planner.report(ReportKind::ConfusionMatrix)?,
+            "ML_ROC_CURVE" => planner.report(ReportKind::RocCurve)?,
+            _ => planner.weights()?,
+        };
+        Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, call.alias))))
+    }
+}
+
+/// A refusal with its place; [`crate::session`] joins it with the script.
+fn refused(diagnostic: Diagnostic) -> DataFusionError {
+    DataFusionError::External(Box::new(diagnostic))
+}
+
+fn extension(node: impl UserDefinedLogicalNodeCore) -> LogicalPlan {
+    LogicalPlan::Extension(Extension { node: Arc::new(node) })
+}
+
+/// One call being planned.
+struct CallPlanner<'a> {
+    models: &'a Models,
+    context: &'a mut dyn RelationPlannerContext,
+    bound: Bound<'a>,
+    span: Span,
+}
+
+impl CallPlanner<'_> {
+    fn refuse<T>(&self, argument: &str, message: impl Into<String>) -> Result<T> {
+        let span = self.bound.get(argument).map_or(self.span, |argument| argument.span);
+        Err(refused(Diagnostic::new(span, message)))
+    }
+
+    fn input(&mut self, argument: &str) -> Result<LogicalPlan> {
+        let Some(table) = self.bound.table(argument) else { return self.refuse(argument, "expected a table") };
+        let TableArgument { query, name, partition_by, order_by } = table;
+        if !partition_by.is_empty() {
+            return self.refuse(argument, "PARTITION BY is not supported here: one model learns from all rows");
+        }
+        if !order_by.is_empty() {
+            return self.refuse(argument, "ORDER BY is not supported here: rows are taken as they come");
+        }
+        let factor = match name {
+            Some(name) => TableFactor::Table {
+                name: name.clone(),
+                alias: None,
+                args: None,
+                with_hints: Vec::new(),
+                version: None,
+                with_ordinality: false,
+                partitions: Vec::new(),
+                json_path: None,
+                sample: None,
+                index_hints: Vec::new(),
+            },
+            None => TableFactor::Derived { lateral: false, subquery: query.clone(), alias: None, sample: None },
+        };
+        self.context.plan(factor)
+    }
+
+    /// The index of a column named by a DESCRIPTOR.
+    fn column(&self, schema: &DFSchema, ident: &Ident) -> Result<usize> {
+        let matches: Vec<usize> = schema
+            .fields()
+            .iter()
+            .enumerate()
+            .filter(|(_, field)| field.name() == &ident.value)
+            .map(|(index, _)| index)
+            .collect();
+        let span = Span::from_parser(ident.span).unwrap_or(self.span);
+        match matches.as_slice() {
+            [index] => Ok(*index),
+            [] => {
+                let names = || schema.fields().iter().map(|field| field.name().as_str());
+                let diagnostic = Diagnostic::new(span, format!("the input has no column '{}'", ident.value));
+                Err(refused(match tidegate_options::nearest(&ident.value, names()) {
+                    Some(near) => diagnostic.with_help(format!("did you mean '{near}'?")),
+                    None => {
+                        diagnostic.with_help(format!("its columns are: {}", names().collect::<Vec<_>>().join(", ")))
+                    }
+                }))
+            }
+            _ => Err(refused(Diagnostic::new(span, format!("the input has several columns '{}'", ident.value)))),
+        }
+    }
+
+    fn single_column(&self, schema: &DFSchema, argument: &str) -> Result<Option<usize>> {
+        match self.bound.column(argument).map_err(refused)? {
+            Some(ident) => self.column(schema, ident).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The columns given as ARGS, held against the model's INPUT.
+    fn args(&self, schema: &DFSchema, spec: &ModelSpec) -> Result<Vec<usize>> {
+        let names: Vec<Ident> = match self.bound.get("ARGS") {
+            Some(_) => self.bound.descriptor("ARGS").to_vec(),
+            None => spec.inputs.iter().map(|input| Ident::new(&input.name)).collect(),
+        };
+        if names.len() != spec.inputs.len() {
+            let inputs: Vec<&str> = spec.inputs.iter().map(|input| input.name.as_str()).collect();
+            let message = format!(
+                "model '{}' takes {} columns ({}), but ARGS names {}",
+                spec.name,
+                inputs.len(),
+                inputs.join(", "),
+                names.len()
+            );
+            return self.refuse("ARGS", message);
+        }
+        let mut columns = Vec::with_capacity(names.len());
+        for (name, input) in names.iter().zip(&spec.inputs) {
+            let index = self.column(schema, name)?;
+            let data_type = schema.field(index).data_type();
+            if InputKind::of(data_type) != Some(input.kind) && *data_type != DataType::Null {
+                let expected = match input.kind {
+                    InputKind::Number => "a number",
+                    InputKind::Flag => "BOOLEAN",
+                    InputKind::Text => "STRING",
+                };
+                let span = Span::from_parser(name.span)
+                    .or(self.bound.get("ARGS").map(|argument| argument.span))
+                    .unwrap_or(self.span);
+                let message = format!(
+                    "model '{}': its input '{}' takes {expected}, but column '{}' is {}",
+                    spec.name,
+                    input.name,
+                    name.value,
+                    crate::types::sql_type(data_type)
+                );
+                return Err(refused(Diagnostic::new(span, message)));
+            }
+            columns.push(index);
+        }
+        Ok(columns)
+    }
+
+    fn interval_ms(&self, argument: &str) -> Result<Option<i64>> {
+        let Some(given) = self.bound.get(argument) else { return Ok(None) };
+        let tidegate_sql::call::ArgValue::Expr(expr) = &given.value else { return Ok(None) };
+        match literal::interval(expr) {
+            Some(duration) => Ok(Some(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX))),
+            None => self.refuse(argument, format!("{argument} takes an INTERVAL such as INTERVAL '1' HOUR")),
+        }
+    }
+
+    fn tumble(&mut self) -> Result<LogicalPlan> {
+        let input = self.input("DATA")?;
+        let Some(time) = self.single_column(input.schema(), "TIMECOL")? else {
+            return self.refuse("TIMECOL", "expected a time column");
+        };
+        let field = Arc::clone(input.schema().field(time));
+        if to_milliseconds(field.data_type()).is_none() {
+            let message = format!(
+                "'{}' is {}; a window needs a TIMESTAMP",
+                field.name(),
+                crate::types::sql_type(field.data_type())
+            );
+            return self.refuse("TIMECOL", message);
+        }
+        let size_ms = self.interval_ms("SIZE")?.unwrap_or_default();
+        if size_ms <= 0 {
+            return self.refuse("SIZE", "the length of a window must be positive");
+        }
+        let offset_ms = self.interval_ms("OFFSET")?.unwrap_or_default();
+        let schema = WindowNode::output(&input, &field)?;
+        let time = Expr::Column(Column::from(input.schema().qualified_field(time)));
+        let delay_ms = super::attribute::delay_ms(&field);
+        Ok(extension(WindowNode { input, time, size_ms, offset_ms, delay_ms, schema }))
+    }
+
+    fn train(&mut self) -> Result<LogicalPlan> {
+        let Some(reference) = self.bound.model("MODEL") else { return self.refuse("MODEL", "expected a model") };
+        let (model, start) = match self.models.for_training(reference) {
+            Ok(found) => found,
+            Err(message) => return self.refuse("MODEL", message),
+        };
+        let input = self.input("INPUT")?;
+        let schema = input.schema();
+        let args = self.args(schema, &model.spec)?;
+        let Some(label) = self.single_column(schema, "LABEL")? else {
+            return self.refuse("LABEL", "expected a column");
+        };
+        self.check_label(schema, &model.spec, label)?;
+        let label_time = self.single_column(schema, "LABEL_TIME")?;
+        let rowtime = rowtime(schema);
+        if let Some(time) = label_time {
+            if to_milliseconds(schema.field(time).data_type()).is_none() {
+                return self.refuse("LABEL_TIME", "LABEL_TIME takes a TIMESTAMP column");
+            }
+            if rowtime.is_none() {
+                return self.refuse(
+                    "LABEL_TIME",
+                    "LABEL_TIME needs an event time in the input: declare WATERMARK FOR … in its CREATE TABLE, and select that column",
+                );
+            }
+        }
+        let weight = self.single_column(schema, "WEIGHT")?;
+        if let Some(weight) = weight
+            && !schema.field(weight).data_type().is_numeric()
+        {
+            return self.refuse("WEIGHT", "WEIGHT takes a column of numbers");
+        }
+        self.check_outputs(schema, model.output_fields().iter().map(|f| f.name().clone()))?;
+        let schema = TrainNode::output(&input, &model)?;
+        Ok(extension(TrainNode { input, model: Same(model), start, args, label, label_time, weight, rowtime, schema }))
+    }
+
+    fn check_label(&self, schema: &DFSchema, spec: &ModelSpec, label: usize) -> Result<()> {
+        let data_type = schema.field(label).data_type();
+        let fits = match spec.label {
+            tidegate_ml::LabelKind::Boolean => *data_type == DataType::Boolean || data_type.is_integer(),
+            tidegate_ml::LabelKind::Integer => data_type.is_integer(),
+            tidegate_ml::LabelKind::Text => data_type.is_string(),
+            tidegate_ml::LabelKind::Number => data_type.is_numeric(),
+        };
+        if fits {
+            return Ok(());
+        }
+        let predicted = spec.outputs.first().map(|output| output.name.as_str()).unwrap_or_default();
+        let message = format!(
+            "the label '{}' is {}, which does not fit model '{}', whose '{predicted}' is {}",
+            schema.field(label).name(),
+            crate::types::sql_type(data_type),
+            spec.name,
+            crate::types::sql_type(spec.output_schema().field(0).data_type()),
+        );
+        self.refuse("LABEL", message)
+    }
+
+    fn check_outputs(&self, schema: &DFSchema, outputs: impl Iterator<Item = String>) -> Result<()> {
+        for output in outputs {
+            if schema.fields().iter().any(|field| field.name() == &output) {
+                let message = format!(
+                    "the input already has a column '{output}', which the model would add: rename it in OUTPUT"
+                );
+                return self.refuse("MODEL", message);
+            }
+        }
+        Ok(())
+    }
+
+    fn predict(&mut self) -> Result<(LogicalPlan, Arc<LoadedModel>)> {
+        let Some(reference) = self.bound.model("MODEL") else { return self.refuse("MODEL", "expected a model") };
+        let model = match self.models.load(reference) {
+            Ok(model) => model,
+            Err(message) => return self.refuse("MODEL", message),
+        };
+        let input = self.input("INPUT")?;
+        let schema = input.schema();
+        let args = self.args(schema, model.model.spec())?;
+        let outputs = model.model.output_schema();
+        self.check_outputs(schema, outputs.fields().iter().map(|field| field.name().clone()))?;
+        let args = args.into_iter().map(|index| Expr::Column(Column::from(schema.qualified_field(index)))).collect();
+        let node = PredictNode::try_new(input, Same(Arc::clone(&model)), args)?;
+        Ok((extension(node), model))
+    }
+
+    fn report(&mut self, kind: ReportKind) -> Result<LogicalPlan> {
+        let (input, model) = self.predict()?;
+        let spec = model.model.spec();
+        let schema = input.schema();
+        if kind != ReportKind::Evaluation && spec.task != Task::Classification {
+            return self.refuse("MODEL", format!("model '{}' is not a classifier", spec.name));
+        }
+        if let Some(task) = self.bound.get("TASK")
+            && let tidegate_sql::call::ArgValue::Expr(expr) = &task.value
+        {
+            let wanted = literal::text(expr).unwrap_or_default().to_lowercase();
+            let own = if spec.task == Task::Classification { "classification" } else { "regression" };
+            if wanted != own {
+                return self.refuse("TASK", format!("TASK is '{wanted}', but model '{}' does {own}", spec.name));
+            }
+        }
+        let Some(label) = self.single_column(schema, "LABEL")? else {
+            return self.refuse("LABEL", "expected a column");
+        };
+        self.check_label(schema, spec, label)?;
+        let output = |role: OutputRole| {
+            let output = spec.outputs.iter().find(|output| output.role == role)?;
+            let index = schema.index_of_column_by_name(None, &output.name)?;
+            Some(Expr::Column(Column::from(schema.qualified_field(index))))
+        };
+        let Some(predicted) = output(OutputRole::Predicted) else {
+            return self.refuse("MODEL", "the model predicts nothing");
+        };
+        let two_classes = model.model.classes().len() == 2;
+        let probability = output(OutputRole::Probability).filter(|_| two_classes);
+        if kind == ReportKind::RocCurve && probability.is_none() {
+            return self
+                .refuse("MODEL", "ML_ROC_CURVE needs a model of two classes whose OUTPUT has a probability (DOUBLE)");
+        }
+        let classes = model.model.classes();
+        let schema = ReportNode::output(kind, &classes)?;
+        let label = Expr::Column(Column::from(input.schema().qualified_field(label)));
+        Ok(extension(ReportNode { kind, task: spec.task, input, label, predicted, probability, classes, schema }))
+    }
+
+    fn weights(&mut self) -> Result<LogicalPlan> {
+        let Some(reference) = self.bound.model("MODEL") else { return self.refuse("MODEL", "expected a model") };
+        let model = match self.models.load(reference) {
+            Ok(model) => model,
+            Err(message) => return self.refuse("MODEL", message),
+        };
+        let weights = model.model.describe().weights;
+        let several = weights.iter().any(|weight| weight.class.is_some());
+        let texts = |column: Vec<Option<String>>| Arc::new(StringArray::from(column)) as ArrayRef;
+        let mut fields = vec![
+            Field::new("processed_input", DataType::Utf8, false),
+            Field::new("category", DataType::Utf8, true),
+            Field::new("weight", DataType::Float64, false),
+        ];
+        let mut columns = vec![
+            texts(weights.iter().map(|weight| Some(weight.processed_input.clone())).collect()),
+            texts(weights.iter().map(|weight| weight.category.clone()).collect()),
+            Arc::new(Float64Array::from_iter_values(weights.iter().map(|weight| weight.weight))),
+        ];
+        if several {
+            fields.push(Field::new("class", DataType::Utf8, true));
+            columns.push(texts(weights.iter().map(|weight| weight.class.clone()).collect()));
+        }
+        let schema = Arc::new(Schema::new(fields));
+        let batch = RecordBatch::try_new(Arc::clone(&schema), columns)?;
+        let table = MemTable::try_new(schema, vec![vec![batch]])?;
+        LogicalPlanBuilder::scan("ml_weights", provider_as_source(Arc::new(table)), None)?.build()
+    }
+}

@@ -1,0 +1,204 @@
+//! Flink's spellings that DataFusion does not know, rewritten in the parsed tree before planning.
+//!
+//! | Flink | becomes |
+//! |---|---|
+//! | `TIMESTAMPDIFF(DAY, a, b)` | `timestampdiff('day', a, b)` |
+//! | `TIMESTAMPADD(DAY, n, t)` | `timestampadd('day', n, t)` |
+//! | `FLOOR(t TO MONTH)` | `date_trunc('month', t)` |
+//! | `YEAR(t)`, `HOUR(t)`, `DAYOFWEEK(t)`, … | `date_part(…, t)` (Sunday is day 1, as in Flink) |
+//! | `DATE_FORMAT(t, 'yyyy-MM')` | `to_char(t, '%Y-%m')` |
+
+use std::ops::ControlFlow;
+
+use tidegate_sql::sqlparser::ast::{
+    CeilFloorKind, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
+    ObjectName, Query, Value, visit_expressions_mut,
+};
+
+/// Rewrites a query in place.
+///
+/// # Errors
+/// A message for a call that is of a known function but malformed.
+pub(crate) fn rewrite_flink_spellings(query: &mut Query) -> Result<(), String> {
+    match visit_expressions_mut(query, |expr| match rewrite(expr) {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(message) => ControlFlow::Break(message),
+    }) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(message) => Err(message),
+    }
+}
+
+fn rewrite(expr: &mut Expr) -> Result<(), String> {
+    match expr {
+        Expr::Floor { expr: time, field: CeilFloorKind::DateTimeField(field) } => {
+            let unit = field.to_string().to_lowercase();
+            if unit.is_empty() {
+                return Ok(());
+            }
+            *expr = call("date_trunc", vec![text(&unit), time.as_ref().clone()]);
+        }
+        Expr::Function(function) => {
+            let name = function.name.to_string().to_ascii_uppercase();
+            let Some(args) = arguments(function) else { return Ok(()) };
+            match (name.as_str(), args.as_slice()) {
+                ("TIMESTAMPDIFF" | "TIMESTAMPADD", [Expr::Identifier(unit), a, b]) => {
+                    *expr = call(&name.to_lowercase(), vec![text(&time_unit(&unit.value)?), a.clone(), b.clone()]);
+                }
+                ("TIMESTAMPDIFF" | "TIMESTAMPADD", [Expr::Value(_), _, _]) => {}
+                ("TIMESTAMPDIFF" | "TIMESTAMPADD", _) => {
+                    return Err(format!(
+                        "{name} takes (unit, a, b), where unit is one of SECOND, MINUTE, HOUR, DAY, WEEK, MONTH, YEAR"
+                    ));
+                }
+                ("YEAR" | "QUARTER" | "MONTH" | "WEEK" | "HOUR" | "MINUTE" | "SECOND", [time]) => {
+                    *expr = part(&name.to_lowercase(), time);
+                }
+                ("DAYOFMONTH", [time]) => *expr = part("day", time),
+                ("DAYOFYEAR", [time]) => *expr = part("doy", time),
+                ("DAYOFWEEK", [time]) => {
+                    *expr = Expr::Nested(Box::new(Expr::BinaryOp {
+                        left: Box::new(part("dow", time)),
+                        op: tidegate_sql::sqlparser::ast::BinaryOperator::Plus,
+                        right: Box::new(Expr::Value(Value::Number("1".into(), false).into())),
+                    }));
+                }
+                ("DATE_FORMAT", [time, Expr::Value(format)]) => {
+                    let Value::SingleQuotedString(java) = &format.value else { return Ok(()) };
+                    *expr = call("to_char", vec![time.clone(), text(&strftime(java)?)]);
+                }
+                ("IF", [condition, yes, no]) => {
+                    *expr = Expr::Case {
+                        case_token: tidegate_sql::sqlparser::ast::helpers::attached_token::AttachedToken::empty(),
+                        end_token: tidegate_sql::sqlparser::ast::helpers::attached_token::AttachedToken::empty(),
+                        operand: None,
+                        conditions: vec![tidegate_sql::sqlparser::ast::CaseWhen {
+                            condition: condition.clone(),
+                            result: yes.clone(),
+                        }],
+                        else_result: Some(Box::new(no.clone())),
+                    };
+                }
+                _ => {}
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn arguments(function: &Function) -> Option<Vec<Expr>> {
+    let FunctionArguments::List(list) = &function.args else { return None };
+    if function.over.is_some() || function.filter.is_some() {
+        return None;
+    }
+    list.args
+        .iter()
+        .map(|arg| match arg {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr.clone()),
+            _ => None,
+        })
+        .collect()
+}
+
+fn text(value: &str) -> Expr {
+    Expr::Value(Value::SingleQuotedString(value.to_string()).into())
+}
+
+/// A whole number, as Flink's date functions give: BIGINT.
+fn part(unit: &str, time: &Expr) -> Expr {
+    let call = call("date_part", vec![text(unit), time.clone()]);
+    Expr::Cast {
+        kind: tidegate_sql::sqlparser::ast::CastKind::Cast,
+        expr: Box::new(call),
+        data_type: tidegate_sql::sqlparser::ast::DataType::BigInt(None),
+        array: false,
+        format: None,
+    }
+}
+
+fn call(name: &str, args: Vec<Expr>) -> Expr {
+    Expr::Function(Function {
+        name: ObjectName::from(vec![Ident::new(name)]),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: FunctionArguments::List(FunctionArgumentList {
+            duplicate_treatment: None,
+            args: args.into_iter().map(|arg| FunctionArg::Unnamed(FunctionArgExpr::Expr(arg))).collect(),
+            clauses: Vec::new(),
+        }),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: Vec::new(),
+    })
+}
+
+fn time_unit(word: &str) -> Result<String, String> {
+    let units = ["SECOND", "MINUTE", "HOUR", "DAY", "WEEK", "MONTH", "QUARTER", "YEAR"];
+    let upper = word.to_ascii_uppercase();
+    match units.iter().find(|unit| **unit == upper || format!("{unit}S") == upper) {
+        Some(unit) => Ok(unit.to_lowercase()),
+        None => Err(format!("'{word}' is not a unit of time; expected one of {}", units.join(", "))),
+    }
+}
+
+/// A pattern of Java's DateTimeFormatter as one of strftime.
+fn strftime(java: &str) -> Result<String, String> {
+    let mut out = String::new();
+    let mut rest = java;
+    while let Some(first) = rest.chars().next() {
+        let run = rest.len() - rest.trim_start_matches(first).len();
+        let (letters, after) = rest.split_at(run);
+        out.push_str(match letters {
+            "yyyy" => "%Y",
+            "yy" => "%y",
+            "MM" => "%m",
+            "MMM" => "%b",
+            "dd" => "%d",
+            "HH" => "%H",
+            "hh" => "%I",
+            "mm" => "%M",
+            "ss" => "%S",
+            "SSS" => "%3f",
+            "EEE" => "%a",
+            "a" => "%p",
+            other if other.chars().all(|c| !c.is_ascii_alphabetic() && c != '\'' && c != '%') => other,
+            other => return Err(format!("DATE_FORMAT: '{other}' in '{java}' is not supported; supported are yyyy yy MM MMM dd HH hh mm ss SSS EEE a")),
+        });
+        rest = after;
+    }
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tidegate_sql::sqlparser::{ast::Statement, dialect::GenericDialect, parser::Parser};
+
+    fn rewritten(sql: &str) -> Result<String, String> {
+        let statement = Parser::parse_sql(&GenericDialect {}, sql).unwrap().remove(0);
+        let Statement::Query(mut query) = statement else { panic!("a query") };
+        rewrite_flink_spellings(&mut query)?;
+        Ok(query.to_string())
+    }
+
+    #[test]
+    fn flink_spellings_become_datafusions() {
+        for (flink, ours) in [
+            ("SELECT TIMESTAMPDIFF(DAY, a, b)", "SELECT timestampdiff('day', a, b)"),
+            ("SELECT FLOOR(t TO MONTH)", "SELECT date_trunc('month', t)"),
+            ("SELECT FLOOR(x)", "SELECT FLOOR(x)"),
+            ("SELECT HOUR(t)", "SELECT CAST(date_part('hour', t) AS BIGINT)"),
+            ("SELECT DAYOFWEEK(t)", "SELECT (CAST(date_part('dow', t) AS BIGINT) + 1)"),
+            ("SELECT DATE_FORMAT(t, 'yyyy-MM')", "SELECT to_char(t, '%Y-%m')"),
+        ] {
+            assert_eq!(rewritten(flink).unwrap(), ours);
+        }
+    }
+
+    #[test]
+    fn wrong_units_are_named() {
+        assert!(rewritten("SELECT TIMESTAMPDIFF(DAG, a, b)").unwrap_err().starts_with("'DAG' is not a unit of time"));
+    }
+}

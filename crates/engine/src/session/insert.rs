@@ -1,0 +1,164 @@
+//! INSERT INTO and EXECUTE STATEMENT SET.
+
+use std::sync::Arc;
+
+use arrow::datatypes::DataType;
+use datafusion::common::{Column, ScalarValue};
+use datafusion::logical_expr::{Cast, Expr, LogicalPlan, LogicalPlanBuilder};
+use tidegate_sql::Insert;
+
+use super::{Place, Session};
+use crate::catalog::table::ConnectorTable;
+use crate::checkpoint::JobFolder;
+use crate::job::{self, Context};
+use crate::types::sql_type;
+use crate::{Error, JobReport, Observer, Result};
+
+impl Session {
+    /// Runs INSERTs as one job.
+    pub(super) fn insert(
+        &mut self,
+        place: &Place<'_>,
+        inserts: &[Insert],
+        observer: &dyn Observer,
+        folder: Option<(&mut JobFolder, usize)>,
+    ) -> Result<JobReport> {
+        let planned = inserts
+            .iter()
+            .map(|insert| self.plan_insert(&place.at(Some(insert.span)), insert))
+            .collect::<Result<Vec<_>>>()?;
+        let tables: Vec<&str> = inserts.iter().map(|insert| insert.table.value.as_str()).collect();
+        let name = format!("INSERT INTO {}", tables.join(", "));
+        let Some((folder, step)) = folder else {
+            return Err(Error::Internal("a job needs a folder".into()));
+        };
+        let key = format!("{}-{step}", folder.run_id());
+        let path = folder.step(step)?;
+        let context = Context {
+            setting: self.job_setting(&path, &key),
+            key,
+            folder: path,
+            checkpoint_every: self.checkpoint_every(),
+            streaming: self.must_stream_by_setting(),
+            observer,
+        };
+        self.jobs_run += 1;
+        job::run(&name, &planned, &context, || folder.step_done(step)).map_err(|error| place.running(error))
+    }
+
+    /// Plans an INSERT: the query, with the table's columns in their order and of their types.
+    pub(super) fn plan_insert(&self, place: &Place<'_>, insert: &Insert) -> Result<job::Insert> {
+        let name = &insert.table.value;
+        let at_table = place.at(tidegate_sql::Span::from_parser(insert.table.span));
+        let table = match self.declared.get(name) {
+            Some(declared) => declared
+                .table
+                .clone()
+                .ok_or_else(|| at_table.refuse(format!("'{name}' is a view; rows can be inserted into tables only")))?,
+            None => return Err(self.no_such_table(&at_table, name)),
+        };
+        let query = self.plan(place, &insert.query)?;
+        let plan = self.into_columns_of(place, &table, query, insert)?;
+        Ok(job::Insert { table, overwrite: insert.overwrite, plan })
+    }
+
+    fn into_columns_of(
+        &self,
+        place: &Place<'_>,
+        table: &ConnectorTable,
+        query: LogicalPlan,
+        insert: &Insert,
+    ) -> Result<LogicalPlan> {
+        let fields = table.schema.fields();
+        let targets: Vec<usize> = match insert.columns.as_slice() {
+            [] => (0..fields.len()).collect(),
+            named => named
+                .iter()
+                .map(|column| {
+                    table.schema.index_of(&column.value).map_err(|_| {
+                        let place = place.at(tidegate_sql::Span::from_parser(column.span));
+                        let names = fields.iter().map(|field| field.name().as_str());
+                        let message = format!("table '{}' has no column '{}'", table.name, column.value);
+                        match tidegate_options::nearest(&column.value, names) {
+                            Some(near) => place.refuse_with_help(message, format!("did you mean '{near}'?")),
+                            None => place.refuse(message),
+                        }
+                    })
+                })
+                .collect::<Result<_>>()?,
+        };
+        let given = query.schema().fields().len();
+        if given != targets.len() {
+            let names: Vec<&str> = targets.iter().map(|i| fields[*i].name().as_str()).collect();
+            return Err(place.refuse_with_help(
+                format!(
+                    "the query gives {given} columns, but {} are to be inserted into '{}'",
+                    targets.len(),
+                    table.name
+                ),
+                format!("the columns are {}", names.join(", ")),
+            ));
+        }
+        let mut columns = Vec::with_capacity(fields.len());
+        for (index, field) in fields.iter().enumerate() {
+            let expr = match targets.iter().position(|target| *target == index) {
+                None => Expr::Literal(ScalarValue::try_from(field.data_type())?, None),
+                Some(from) => {
+                    let (qualifier, source) = query.schema().qualified_field(from);
+                    let column = Expr::Column(Column::new(qualifier.cloned(), source.name()));
+                    if source.data_type() == field.data_type() {
+                        column
+                    } else if assignable(source.data_type(), field.data_type()) {
+                        Expr::Cast(Cast::new(Box::new(column), field.data_type().clone()))
+                    } else {
+                        return Err(place.refuse_with_help(
+                            format!(
+                                "column {} of the query, '{}', is {}, but column '{}' of '{}' takes {}",
+                                from + 1,
+                                source.name(),
+                                sql_type(source.data_type()),
+                                field.name(),
+                                table.name,
+                                sql_type(field.data_type())
+                            ),
+                            format!("CAST({} AS {}) if that is meant", source.name(), sql_type(field.data_type())),
+                        ));
+                    }
+                }
+            };
+            columns.push(expr.alias(field.name()));
+        }
+        // The same name may come from two inputs of the query; places tell them apart.
+        Ok(LogicalPlanBuilder::from(query).project(columns)?.build()?)
+    }
+}
+
+/// Whether a value of one type may be stored as another without a CAST: nothing but precision of time is lost.
+fn assignable(from: &DataType, to: &DataType) -> bool {
+    use DataType::{Date32, Decimal128, Dictionary, Float32, Float64, List, Map, Null, Struct, Timestamp};
+    match (from, to) {
+        (Null, _) => true,
+        (Dictionary(_, value), to) => value.as_ref() == to || assignable(value, to),
+        (from, to) if from.is_string() && to.is_string() => true,
+        (from, to) if from.is_integer() && to.is_integer() => {
+            let signed = |t: &DataType| i32::from(t.is_signed_integer());
+            let width = |t: &DataType| t.primitive_width().unwrap_or_default() as i32 * 2 + signed(t);
+            width(from) <= width(to) || matches!(from, DataType::UInt64) && matches!(to, DataType::Int64)
+        }
+        (from, Float64) => from.is_numeric(),
+        (from, Float32) => from.is_integer() || matches!(from, Float64),
+        (from, Decimal128(_, _)) => from.is_integer() || matches!(from, Decimal128(_, _)),
+        (Timestamp(_, a), Timestamp(_, b)) => a.is_some() == b.is_some(),
+        (Date32, Timestamp(_, None)) => true,
+        (from, to) if from.is_binary() && to.is_binary() => true,
+        (List(a), List(b)) => a.data_type() == b.data_type() || assignable(a.data_type(), b.data_type()),
+        (Map(a, _), Map(b, _)) => a.data_type() == b.data_type() || assignable(a.data_type(), b.data_type()),
+        (Struct(a), Struct(b)) => {
+            a.len() == b.len()
+                && a.iter()
+                    .zip(b)
+                    .all(|(a, b)| a.data_type() == b.data_type() || assignable(a.data_type(), b.data_type()))
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,387 @@
+//! CREATE MODEL, ALTER MODEL, and training on history.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use arrow::array::RecordBatch;
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Schema};
+use datafusion::common::DFSchema;
+use futures::TryStreamExt;
+use tidegate_ml::{Expression, InputKind, LabelKind, Model, Transform};
+use tidegate_registry::VersionFacts;
+use tidegate_sql::sqlparser::ast::{Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Query, Spanned, WindowType};
+use tidegate_sql::{AlterModel, AlterModelAction, CreateModel, Span, TransformItem, literal};
+
+use super::table::declared_field;
+use super::{Place, Session};
+use crate::catalog::model::{ModelEntry, Refusal};
+use crate::catalog::models::{storage, version_ref};
+use crate::checkpoint::JobFolder;
+use crate::stream::spill::{SpillReader, SpillWriter};
+use crate::stream::train::{model_error, positional_batch};
+use crate::{Error, JobReport, ModelReport, Observer, Progress, Result};
+
+impl Session {
+    pub(crate) fn create_model(&mut self, place: &Place<'_>, create: &CreateModel) -> Result<String> {
+        let name = &create.name.value;
+        if self.models.declared(name).is_some() && !create.or_replace {
+            if create.if_not_exists {
+                return Ok(format!("model {name} is there already"));
+            }
+            return Err(place.refuse_with_help(
+                format!("model '{name}' is declared already"),
+                "write CREATE OR REPLACE MODEL, or CREATE MODEL IF NOT EXISTS",
+            ));
+        }
+        let fields = |columns: &[tidegate_sql::Column]| {
+            columns.iter().map(|column| declared_field(place, column)).collect::<Result<Vec<_>>>().map(Schema::new)
+        };
+        let (input, output) = (fields(&create.input)?, fields(&create.output)?);
+        let transforms =
+            create.transform.iter().map(|item| transform(place, item)).collect::<Result<Vec<Transform>>>()?;
+        let mut options = BTreeMap::new();
+        for pair in &create.options {
+            if options.insert(pair.key.clone(), pair.value.clone()).is_some() {
+                return Err(place.at(Some(pair.key_span)).refuse(format!("option '{}' is given twice", pair.key)));
+            }
+        }
+        let entry = ModelEntry::declare(name, &input, &output, transforms, options, create.comment.clone()).map_err(
+            |Refusal { option, message }| {
+                let pair = option.and_then(|key| create.options.iter().find(|pair| pair.key == key));
+                let span =
+                    pair.map(|pair| if message.starts_with("unknown") { pair.key_span } else { pair.value_span });
+                place.at(span).refuse(message)
+            },
+        )?;
+        self.models.declare(entry);
+        Ok(format!("model {name} created"))
+    }
+
+    pub(super) fn alter_model(&mut self, place: &Place<'_>, alter: &AlterModel) -> Result<String> {
+        let name = &alter.name.value;
+        let declared = self.models.declared(name);
+        let refuse = |error: tidegate_registry::Error| place.refuse(error.to_string());
+        match &alter.action {
+            AlterModelAction::SetAlias { alias, version } => {
+                let registry = self.models.registry()?;
+                if self.checking {
+                    return Ok(format!("alias {} of model {name} set", alias.value));
+                }
+                let found = registry.resolve(name, &version_ref(version)).map_err(refuse)?;
+                registry.set_alias(name, &alias.value, found.number).map_err(refuse)?;
+                Ok(format!("alias {} of model {name} points at version {}", alias.value, found.number))
+            }
+            AlterModelAction::DropAlias(alias) => {
+                if !self.checking {
+                    self.models.registry()?.drop_alias(name, &alias.value).map_err(refuse)?;
+                }
+                Ok(format!("alias {} of model {name} dropped", alias.value))
+            }
+            AlterModelAction::RenameTo(new) => {
+                let registry = self.models.registry()?;
+                let registered = registry.models().map_err(storage)?.iter().any(|model| &model.name == name);
+                if declared.is_none() && !registered {
+                    return self.absent(place, name, alter.if_exists);
+                }
+                if registered && !self.checking {
+                    registry.rename_model(name, &new.value).map_err(refuse)?;
+                }
+                if let Some(entry) = declared {
+                    let mut spec = entry.spec.clone();
+                    spec.name.clone_from(&new.value);
+                    self.models.undeclare(name);
+                    let entry =
+                        ModelEntry::registered(spec, entry.options.clone()).map_err(|r| place.refuse(r.message))?;
+                    self.models.declare(entry);
+                }
+                Ok(format!("model {name} renamed to {}", new.value))
+            }
+            AlterModelAction::SetOptions(pairs) => {
+                let Some(entry) = declared else { return self.absent(place, name, alter.if_exists) };
+                let mut options = entry.options.clone();
+                options.extend(pairs.iter().map(|pair| (pair.key.clone(), pair.value.clone())));
+                self.redeclare(place, &entry, options)
+            }
+            AlterModelAction::ResetOptions(keys) => {
+                let Some(entry) = declared else { return self.absent(place, name, alter.if_exists) };
+                let mut options = entry.options.clone();
+                for key in keys {
+                    if options.remove(key).is_none() {
+                        return Err(place.refuse(format!("option '{key}' of model '{name}' is not set")));
+                    }
+                }
+                self.redeclare(place, &entry, options)
+            }
+        }
+    }
+
+    fn absent(&self, place: &Place<'_>, name: &str, if_exists: bool) -> Result<String> {
+        if if_exists {
+            return Ok(format!("there is no model {name}"));
+        }
+        let known = self.models.declared_names();
+        let message = format!("there is no model '{name}' in this script");
+        Err(match tidegate_options::nearest(name, known.iter().map(String::as_str)) {
+            Some(near) => place.refuse_with_help(message, format!("did you mean '{near}'?")),
+            None => place.refuse_with_help(message, "declare it with CREATE MODEL"),
+        })
+    }
+
+    fn redeclare(&self, place: &Place<'_>, entry: &ModelEntry, options: BTreeMap<String, String>) -> Result<String> {
+        let changed = entry.with_options(options).map_err(|refusal| place.refuse(refusal.message))?;
+        self.models.declare(changed);
+        Ok(format!("model {} altered", entry.name))
+    }
+
+    /// Removes a model of the registry with all its versions; false if there is none.
+    pub(super) fn delete_registered(&self, name: &str) -> Result<bool> {
+        let registry = self.models.registry()?;
+        let registered = registry.models().map_err(storage)?.iter().any(|model| model.name == name);
+        if registered && !self.checking {
+            registry.delete_model(name).map_err(storage)?;
+        }
+        Ok(registered)
+    }
+
+    /// `CREATE MODEL … AS SELECT`: learns from the rows of a bounded query, several times if wanted, and registers a version.
+    pub(super) fn train_on_history(
+        &mut self,
+        place: &Place<'_>,
+        create: &CreateModel,
+        query: &Query,
+        observer: &dyn Observer,
+        folder: Option<(&mut JobFolder, usize)>,
+    ) -> Result<JobReport> {
+        let began = Instant::now();
+        let name = &create.name.value;
+        let entry = self.models.declared(name).ok_or_else(|| Error::Internal("the model was just declared".into()))?;
+        let plan = self.plan(place, query)?;
+        let columns = history_columns(place, &entry, plan.schema())?;
+        let Some((folder, step)) = folder else { return Err(Error::Internal("a job needs a folder".into())) };
+        let rows_file = folder.step(step)?.join("history");
+        let stage = format!("CREATE MODEL {name}");
+        let mut model = Model::new(entry.spec.clone()).map_err(|error| model_error(name, error))?;
+        let epochs = entry.training.int("epochs") as u64;
+        // The order of rows is the order of learning: one thread, unless the query sorts.
+        let execution = match &plan {
+            datafusion::logical_expr::LogicalPlan::Sort(_) => self.execution.clone(),
+            _ => self.execution.with_partitions(1),
+        };
+        let mut rows = 0;
+        let mut learn = |model: &mut Model, batch: &RecordBatch| -> Result<()> {
+            model.learn(batch).map_err(|error| model_error(name, error))?;
+            rows += batch.num_rows() as u64;
+            observer.progress(&Progress {
+                stage: stage.clone(),
+                rows,
+                elapsed: began.elapsed(),
+                ..Progress::default()
+            });
+            if observer.should_stop() { Err(Error::Stopped { resumable: true }) } else { Ok(()) }
+        };
+        let mut kept = if epochs > 1 { Some(SpillWriter::open(&rows_file, 0)?) } else { None };
+        execution.run(async {
+            let mut stream = execution.stream(plan).await?;
+            while let Some(batch) = stream.try_next().await? {
+                let batch = columns.of(&batch)?;
+                if let Some(kept) = &mut kept {
+                    kept.write(&batch)?;
+                }
+                learn(&mut model, &batch)?;
+            }
+            Ok(())
+        })?;
+        for _ in 1..epochs {
+            let mut reader = SpillReader::open(&rows_file, 0)?;
+            while let Some((batch, _)) = reader.next()? {
+                learn(&mut model, &batch)?;
+            }
+        }
+        let artifact = model.save();
+        let facts = VersionFacts {
+            key: format!("{}-{step}-{name}-final", folder.run_id()),
+            job: self.settings.text_opt("job.name").unwrap_or("job").to_string(),
+            spec: serde_json::to_value(&entry.spec).map_err(|error| Error::Internal(error.to_string()))?,
+            parameters: entry.options.clone(),
+            metrics: BTreeMap::new(),
+            rows: model.rows_learned(),
+            data_fingerprint: Some(format!("{} rows, {epochs} epoch(s)", rows / epochs)),
+            trained_until: None,
+        };
+        let number = self.models.registry()?.register(name, &artifact, &facts).map_err(storage)?;
+        folder.step_done(step)?;
+        Ok(JobReport {
+            name: stage,
+            models: vec![ModelReport {
+                model: name.clone(),
+                versions: vec![number],
+                rows_learned: model.rows_learned(),
+                state_bytes: model.state_bytes() as u64,
+                ..ModelReport::default()
+            }],
+            elapsed: began.elapsed(),
+            ..JobReport::default()
+        })
+    }
+
+    /// Checks a `CREATE MODEL … AS SELECT` without running it.
+    pub(crate) fn check_history(&self, place: &Place<'_>, create: &CreateModel, query: &Query) -> Result<()> {
+        let entry = self
+            .models
+            .declared(&create.name.value)
+            .ok_or_else(|| Error::Internal("the model was just declared".into()))?;
+        let plan = self.plan(place, query)?;
+        history_columns(place, &entry, plan.schema()).map(|_| ())
+    }
+}
+
+/// Which columns of a query a model learns from.
+struct HistoryColumns {
+    inputs: Vec<usize>,
+    label: usize,
+    label_type: DataType,
+    weight: Option<usize>,
+}
+
+impl HistoryColumns {
+    fn of(&self, batch: &RecordBatch) -> Result<RecordBatch> {
+        let mut columns: Vec<_> = self.inputs.iter().map(|i| Arc::clone(batch.column(*i))).collect();
+        columns.push(cast(batch.column(self.label), &self.label_type)?);
+        if let Some(weight) = self.weight {
+            columns.push(cast(batch.column(weight), &DataType::Float64)?);
+        }
+        positional_batch(&columns, batch.num_rows())
+    }
+}
+
+/// Finds the model's inputs by their names, and the label: the column that `'label'` names, or the one that is left.
+fn history_columns(place: &Place<'_>, entry: &ModelEntry, schema: &DFSchema) -> Result<HistoryColumns> {
+    let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+    let find = |name: &str, what: &str| {
+        names.iter().position(|known| *known == name).ok_or_else(|| {
+            let message = format!("the query has no column '{name}', {what} of model '{}'", entry.name);
+            match tidegate_options::nearest(name, names.iter().copied()) {
+                Some(near) => place.refuse_with_help(message, format!("did you mean '{near}'?")),
+                None => place.refuse_with_help(message, format!("its columns are {}", names.join(", "))),
+            }
+        })
+    };
+    let mut inputs = Vec::with_capacity(entry.spec.inputs.len());
+    for input in &entry.spec.inputs {
+        let index = find(&input.name, "an input")?;
+        let data_type = schema.field(index).data_type();
+        if InputKind::of(data_type) != Some(input.kind) {
+            return Err(place.refuse(format!(
+                "input '{}' of model '{}' does not take {}",
+                input.name,
+                entry.name,
+                crate::types::sql_type(data_type)
+            )));
+        }
+        inputs.push(index);
+    }
+    let weight = match entry.training.text_opt("weight") {
+        Some(name) => Some(find(name, "the weight")?),
+        None => None,
+    };
+    let label = match entry.training.text_opt("label") {
+        Some(name) => find(name, "the label")?,
+        None => {
+            let left: Vec<usize> = (0..names.len()).filter(|i| !inputs.contains(i) && Some(*i) != weight).collect();
+            match left.as_slice() {
+                [label] => *label,
+                [] => {
+                    return Err(
+                        place.refuse(format!("the query of model '{}' has no column left for the label", entry.name))
+                    );
+                }
+                several => {
+                    let several: Vec<&str> = several.iter().map(|i| names[*i]).collect();
+                    return Err(place.refuse_with_help(
+                        format!(
+                            "the query of model '{}' has several columns that could be the label: {}",
+                            entry.name,
+                            several.join(", ")
+                        ),
+                        "name it in WITH ('label' = '…'), or select only it and the inputs",
+                    ));
+                }
+            }
+        }
+    };
+    let found = schema.field(label).data_type();
+    let (label_type, fits) = match entry.spec.label {
+        LabelKind::Boolean => (DataType::Boolean, *found == DataType::Boolean || found.is_integer()),
+        LabelKind::Integer => (DataType::Int64, found.is_integer()),
+        LabelKind::Text => (DataType::Utf8, found.is_string()),
+        LabelKind::Number => (DataType::Float64, found.is_numeric()),
+    };
+    if !fits {
+        return Err(place.refuse(format!(
+            "the label '{}' is {}, which does not fit the OUTPUT of model '{}'",
+            names[label],
+            crate::types::sql_type(found),
+            entry.name
+        )));
+    }
+    Ok(HistoryColumns { inputs, label, label_type, weight })
+}
+
+/// An item of the TRANSFORM clause.
+fn transform(place: &Place<'_>, item: &TransformItem) -> Result<Transform> {
+    let expression = expression(&item.expr).map_err(|(span, message)| {
+        let span = span.and_then(Span::from_parser).or(Some(item.span));
+        place.at(span).refuse_with_help(
+            message,
+            "a TRANSFORM item is a column, or an ML_ function over columns and literals, followed by OVER () if it learns",
+        )
+    })?;
+    Ok(Transform { expression, alias: item.alias.value.clone() })
+}
+
+type Misfit = (Option<tidegate_sql::sqlparser::tokenizer::Span>, String);
+
+fn expression(expr: &Expr) -> Result<Expression, Misfit> {
+    if let Some(number) = literal::number(expr) {
+        return Ok(Expression::Number(number));
+    }
+    if let Some(text) = literal::text(expr) {
+        return Ok(Expression::Text(text.to_string()));
+    }
+    if let Some(flag) = literal::bool(expr) {
+        return Ok(Expression::Flag(flag));
+    }
+    match expr {
+        Expr::Identifier(name) => Ok(Expression::Column(name.value.clone())),
+        Expr::Nested(inner) => expression(inner),
+        Expr::Array(array) => array.elem.iter().map(expression).collect::<Result<_, _>>().map(Expression::List),
+        Expr::Function(function) => {
+            let learned = match &function.over {
+                None => false,
+                Some(WindowType::WindowSpec(spec))
+                    if spec.partition_by.is_empty() && spec.order_by.is_empty() && spec.window_frame.is_none() =>
+                {
+                    true
+                }
+                Some(_) => {
+                    return Err((Some(expr.span()), "OVER takes nothing here: the statistics are of all rows".into()));
+                }
+            };
+            let FunctionArguments::List(list) = &function.args else {
+                return Err((Some(expr.span()), format!("{} needs arguments", function.name)));
+            };
+            let args = list
+                .args
+                .iter()
+                .map(|arg| match arg {
+                    FunctionArg::Unnamed(FunctionArgExpr::Expr(arg)) => expression(arg),
+                    _ => Err((Some(expr.span()), format!("{} takes positional arguments", function.name))),
+                })
+                .collect::<Result<_, _>>()?;
+            Ok(Expression::Call { function: function.name.to_string().to_ascii_uppercase(), learned, args })
+        }
+        other => Err((Some(other.span()), format!("'{other}' cannot stand in TRANSFORM"))),
+    }
+}

@@ -1,0 +1,125 @@
+//! SELECT and EXPLAIN.
+
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::displayable;
+use datafusion::sql::parser::Statement as PlannerStatement;
+use futures::TryStreamExt;
+use tidegate_sql::sqlparser::ast::{Query, Statement as SqlStatement};
+use tidegate_sql::{Located, Source, Statement};
+
+use super::{Place, Session};
+use crate::checkpoint::JobFolder;
+use crate::job::{self, Context};
+use crate::plan::rewrite::rewrite_flink_spellings;
+use crate::stream::compile::must_stream;
+use crate::{Error, Observer, Result};
+
+impl Session {
+    /// Plans a query, unoptimised.
+    pub(super) fn plan(&self, place: &Place<'_>, query: &Query) -> Result<LogicalPlan> {
+        let mut query = query.clone();
+        rewrite_flink_spellings(&mut query).map_err(|message| place.refuse(message))?;
+        let statement = PlannerStatement::Statement(Box::new(SqlStatement::Query(Box::new(query))));
+        let state = self.execution.context.state();
+        self.execution.run(async { state.statement_to_plan(statement).await.map_err(|error| place.planning(error)) })
+    }
+
+    /// Runs a SELECT and gives its rows to the observer.
+    pub(super) fn query(&mut self, place: &Place<'_>, query: &Query, observer: &dyn Observer) -> Result<()> {
+        let plan = self.plan(place, query)?;
+        let bytes_max = self.settings.bytes("execution.memory-limit").unwrap_or(1 << 30) as usize;
+        if self.must_stream_by_setting() || must_stream(&plan)? {
+            let path = self.checkpoints().join(format!("select-{}", std::process::id()));
+            let folder = JobFolder::open(&path, 0, true)?;
+            let key = format!("{}-select-{}", folder.run_id(), self.jobs_run);
+            self.jobs_run += 1;
+            let step = folder.step(0)?;
+            let context = Context {
+                setting: self.job_setting(&step, &key),
+                key,
+                folder: step,
+                checkpoint_every: self.checkpoint_every(),
+                streaming: true,
+                observer,
+            };
+            let ran = job::select(&plan, &context, bytes_max);
+            folder.end()?;
+            let (batches, report) = ran.map_err(|error| place.running(error))?;
+            observer.rows(plan.schema().inner(), &batches);
+            if !report.models.is_empty() {
+                observer.done(&crate::Done::Job(report));
+            }
+            return Ok(());
+        }
+        let schema = std::sync::Arc::clone(plan.schema().inner());
+        let execution = &self.execution;
+        let batches = execution.run(async {
+            let mut stream = execution.stream(plan).await?;
+            let (mut batches, mut bytes) = (Vec::new(), 0);
+            let mut tick = tokio::time::interval(std::time::Duration::from_millis(100));
+            loop {
+                tokio::select! {
+                    batch = stream.try_next() => match batch? {
+                        Some(batch) => {
+                            bytes += batch.get_array_memory_size();
+                            if bytes > bytes_max {
+                                return Err(Error::Limit("the result of the SELECT is larger than 'execution.memory-limit': write it to a table with INSERT INTO, or add LIMIT".into()));
+                            }
+                            batches.push(batch);
+                        }
+                        None => return Ok(batches),
+                    },
+                    _ = tick.tick() => if observer.should_stop() {
+                        return Err(Error::Stopped { resumable: false });
+                    }
+                }
+            }
+        })?;
+        observer.rows(&schema, &batches);
+        Ok(())
+    }
+
+    /// How a statement would run.
+    pub(crate) fn explain(&self, source: &Source, located: &Located) -> Result<String> {
+        let place = Place::new(source, located.span);
+        match &located.statement {
+            Statement::Query(query) => self.explain_plan(&place, &self.plan(&place, query)?, false),
+            Statement::Insert(insert) => {
+                let planned = self.plan_insert(&place, insert)?;
+                Ok(format!("INSERT INTO {}\n{}", insert.table.value, self.explain_plan(&place, &planned.plan, false)?))
+            }
+            Statement::StatementSet(inserts) => inserts
+                .iter()
+                .map(|insert| {
+                    let place = place.at(Some(insert.span));
+                    let planned = self.plan_insert(&place, insert)?;
+                    Ok(format!(
+                        "INSERT INTO {}\n{}",
+                        insert.table.value,
+                        self.explain_plan(&place, &planned.plan, true)?
+                    ))
+                })
+                .collect::<Result<Vec<_>>>()
+                .map(|plans| plans.join("\n")),
+            Statement::CreateModel(model) => match &model.query {
+                Some(query) => self.explain_plan(&place, &self.plan(&place, query)?, false),
+                None => Err(place.refuse("EXPLAIN takes a query or an INSERT")),
+            },
+            _ => Err(place.refuse("EXPLAIN takes a query or an INSERT")),
+        }
+    }
+
+    fn explain_plan(&self, place: &Place<'_>, plan: &LogicalPlan, together: bool) -> Result<String> {
+        let optimized = self.execution.context.state().optimize(plan).map_err(|error| place.planning(error))?;
+        if together || self.must_stream_by_setting() || must_stream(plan)? {
+            return Ok(format!("== runs as a stream, in rounds ==\n{}\n", optimized.display_indent()));
+        }
+        let execution = &self.execution;
+        let physical = execution.run(async { execution.physical(plan.clone()).await })?;
+        Ok(format!(
+            "== runs as a bounded query ==\n{}\n== execution ==\n{}",
+            optimized.display_indent(),
+            displayable(physical.as_ref()).indent(false)
+        ))
+    }
+}

@@ -1,0 +1,29 @@
+//! Streaming execution: a dataflow of operators, driven in rounds.
+//!
+//! One round takes a batch from a source through the operators to the sinks, then the watermark after it. Between rounds
+//! nothing is in flight: that is when a checkpoint is taken.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | [`compile`] | a plan to a dataflow |
+//! | [`dataflow`] | the operators as a graph, and the round |
+//! | [`source`] | a table or a stored stage, read ahead by a thread |
+//! | [`stateless`] | filter, project, predict |
+//! | [`tumble`] | windows assigned, late rows dropped |
+//! | [`aggregate`] | aggregates by window |
+//! | [`train`] | ML_TRAIN |
+//! | [`collect`] | what only DataFusion can do, at the end of a bounded input |
+//! | [`spill`] | batches kept in a file |
+
+pub(crate) mod aggregate;
+pub(crate) mod collect;
+pub(crate) mod compile;
+pub(crate) mod dataflow;
+pub(crate) mod operator;
+pub(crate) mod sink;
+pub(crate) mod source;
+pub(crate) mod spill;
+pub(crate) mod stage;
+pub(crate) mod stateless;
+pub(crate) mod train;
+pub(crate) mod tumble;

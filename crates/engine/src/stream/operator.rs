@@ -1,0 +1,48 @@
+//! What a streaming operator is.
+
+use arrow::array::RecordBatch;
+
+use crate::{ModelReport, OperatorReport, Result};
+
+/// The watermark before any row.
+pub(crate) const BEFORE_ALL: i64 = i64::MIN;
+/// The watermark after the last row of a bounded input.
+pub(crate) const AFTER_ALL: i64 = i64::MAX;
+
+/// A step of a dataflow. It sees batches and watermarks in their order, and nothing else: no clock, no randomness. Its
+/// results do not depend on how rows are cut into batches.
+pub(crate) trait Operator: Send {
+    /// Takes a batch in; what comes out is appended to `out`.
+    fn process(&mut self, batch: RecordBatch, out: &mut Vec<RecordBatch>) -> Result<()>;
+
+    /// Learns that no row before `time` (in milliseconds) will come, bar late ones; [`AFTER_ALL`] is the end of the input.
+    /// What comes out is appended to `out`, and the time up to which the output is complete is returned.
+    fn watermark(&mut self, time: i64, _out: &mut Vec<RecordBatch>) -> Result<i64> {
+        Ok(time)
+    }
+
+    /// The state as bytes; empty for operators without one.
+    fn snapshot(&mut self) -> Result<Vec<u8>> {
+        Ok(Vec::new())
+    }
+
+    /// Goes on from a state that `snapshot` gave.
+    fn restore(&mut self, _state: &[u8]) -> Result<()> {
+        Ok(())
+    }
+
+    /// Ends the job: what only happens once all rows are through, such as registering a model. May be repeated after a crash.
+    fn finish(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    /// What it trained, for the report.
+    fn model_report(&self) -> Option<ModelReport> {
+        None
+    }
+
+    /// What it held, for the report.
+    fn operator_report(&self) -> Option<OperatorReport> {
+        None
+    }
+}

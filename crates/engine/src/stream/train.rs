@@ -1,0 +1,393 @@
+//! `ML_TRAIN`: each row is predicted as it comes, and learned when its label is known.
+//!
+//! The learning itself is [`Prequential`]'s; this operator gives it the right columns, deals with rows that the model does
+//! not take, and registers versions.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions};
+use arrow::compute::{cast, filter_record_batch};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit, TimestampMillisecondType};
+use datafusion::catalog::TableProvider;
+use serde::{Deserialize, Serialize};
+use tidegate_connectors::{BadRecord, OnError};
+use tidegate_ml::metric::{METRICS, Metric};
+use tidegate_ml::prequential::{Prequential, Processed};
+use tidegate_ml::snapshot::{decode, encode};
+use tidegate_ml::{DataFault, LabelKind, Model, OutputRole, Task};
+use tidegate_registry::VersionFacts;
+
+use super::operator::{AFTER_ALL, Operator};
+use crate::catalog::model::ModelEntry;
+use crate::catalog::models::{self, Models};
+use crate::catalog::table::ConnectorTable;
+use crate::plan::attribute::Rowtime;
+use crate::plan::node::TrainNode;
+use crate::{Error, ModelReport, Result};
+
+/// What training needs from the job.
+#[derive(Clone)]
+pub(crate) struct TrainSetting {
+    pub models: Arc<Models>,
+    /// Names the run and the step: a version registered twice under it is one version.
+    pub key: String,
+    /// The job's name, kept with each version.
+    pub job: String,
+    /// Only check: register nothing.
+    pub checking: bool,
+}
+
+/// The columns of the input that training reads.
+struct Columns {
+    args: Vec<usize>,
+    label: usize,
+    label_time: Option<usize>,
+    weight: Option<usize>,
+    rowtime: Option<Rowtime>,
+}
+
+/// Trains a model on a stream.
+pub(crate) struct Train {
+    entry: Arc<ModelEntry>,
+    setting: TrainSetting,
+    columns: Columns,
+    schema: SchemaRef,
+    prequential: Prequential,
+    /// The type that labels are cast to before the model sees them.
+    label_type: DataType,
+    policy: OnError,
+    /// The tables that the rows come from: bad rows are counted there, and written to the dead letters of the first.
+    tables: Vec<Arc<dyn TableProvider>>,
+    /// What is measured on the way, each with its key: metrics whose state does not grow.
+    measures: Vec<(&'static str, Box<dyn Metric>)>,
+    /// Places of the predicted column and of the probability among the outputs.
+    predicted: usize,
+    probability: Option<usize>,
+    report: ModelReport,
+    rows_seen: u64,
+    /// Most rows that waited at the end of a batch.
+    rows_waiting_peak: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    prequential: Vec<u8>,
+    measures: Vec<Vec<u8>>,
+    versions: Vec<u64>,
+    rows_bad: u64,
+    rows_seen: u64,
+    rows_waiting_peak: u64,
+}
+
+impl Train {
+    pub(crate) fn new(node: &TrainNode, tables: &[Arc<dyn TableProvider>], setting: &TrainSetting) -> Result<Self> {
+        let entry = Arc::clone(&node.model.0);
+        let model = match node.start {
+            Some(number) => {
+                let bytes = setting.models.version_bytes(&entry.name, number)?;
+                let model = Model::load(&bytes)
+                    .map_err(|error| Error::Storage(format!("version {number} of model '{}': {error}", entry.name)))?;
+                if model.spec().inputs != entry.spec.inputs || model.spec().label != entry.spec.label {
+                    return Err(Error::Data(format!(
+                        "model '{}' cannot go on from version {number}: its INPUT or OUTPUT was declared otherwise then",
+                        entry.name
+                    )));
+                }
+                model
+            }
+            None => Model::new(entry.spec.clone()).map_err(|error| Error::Internal(error.to_string()))?,
+        };
+        let role = |role: OutputRole| entry.spec.outputs.iter().position(|output| output.role == role);
+        let two_classes = entry.spec.label == LabelKind::Boolean;
+        let probability = role(OutputRole::Probability).filter(|_| two_classes);
+        let policies = || tables.iter().filter_map(|t| t.downcast_ref::<ConnectorTable>()).map(|t| t.table.on_error());
+        // Tables that disagree leave no room for passing over rows.
+        let policy = match policies().next() {
+            Some(first) if policies().all(|policy| policy == first) => first,
+            _ => OnError::Fail,
+        };
+        let columns = Columns {
+            args: node.args.clone(),
+            label: node.label,
+            label_time: node.label_time,
+            weight: node.weight,
+            rowtime: node.rowtime,
+        };
+        let mut prequential = Prequential::new(model);
+        prequential.set_pending_rows_max(Some(entry.training.int("label.rows-waiting-max") as usize));
+        prequential.set_version_points(entry.version_points.iter().map(|(time, _)| *time).collect());
+        let label_type = match entry.spec.label {
+            LabelKind::Boolean => DataType::Boolean,
+            LabelKind::Integer => DataType::Int64,
+            LabelKind::Text => DataType::Utf8,
+            LabelKind::Number => DataType::Float64,
+        };
+        Ok(Self {
+            report: ModelReport { model: entry.name.clone(), ..ModelReport::default() },
+            schema: Arc::clone(node.schema.inner()),
+            measures: measures(entry.spec.task, probability.is_some()),
+            predicted: role(OutputRole::Predicted).unwrap_or_default(),
+            probability,
+            entry,
+            setting: setting.clone(),
+            columns,
+            prequential,
+            label_type,
+            policy,
+            tables: tables.to_vec(),
+            rows_seen: 0,
+            rows_waiting_peak: 0,
+        })
+    }
+
+    /// The columns that the model reads, in its order.
+    fn model_batch(&self, batch: &RecordBatch) -> Result<RecordBatch> {
+        let mut columns: Vec<ArrayRef> = self.columns.args.iter().map(|i| Arc::clone(batch.column(*i))).collect();
+        columns.push(cast(batch.column(self.columns.label), &self.label_type)?);
+        if let Some(weight) = self.columns.weight {
+            columns.push(cast(batch.column(weight), &DataType::Float64)?);
+        }
+        positional_batch(&columns, batch.num_rows())
+    }
+
+    fn learn_predict(&mut self, batch: &RecordBatch) -> Result<Processed, tidegate_ml::Error> {
+        let wrong = |error: Error| tidegate_ml::Error::Batch(error.to_string());
+        let model_batch = self.model_batch(batch).map_err(wrong)?;
+        let event_time = match self.columns.rowtime {
+            Some(rowtime) => Some(milliseconds(batch.column(rowtime.column)).map_err(wrong)?),
+            None => None,
+        };
+        if let (Some(times), Some(rowtime)) = (&event_time, self.columns.rowtime)
+            && let Some(row) = (0..times.len()).find(|row| times.is_null(*row))
+        {
+            let column = batch.schema().field(rowtime.column).name().clone();
+            return Err(DataFault { row, column, reason: "is NULL; an event time is expected".into() }.into());
+        }
+        let label_time = match self.columns.label_time {
+            Some(column) => Some(milliseconds(batch.column(column)).map_err(wrong)?),
+            None => None,
+        };
+        let times: &[i64] = event_time.as_ref().map_or(&[], |times| times.values());
+        let delay_ms = self.columns.rowtime.map_or(0, |rowtime| rowtime.delay_ms);
+        self.prequential.process(&model_batch, times, label_time.as_ref(), delay_ms)
+    }
+
+    /// Takes out the rows that the model refuses, as `on-error` says.
+    fn without_bad_rows(&mut self, batch: &RecordBatch, first: DataFault) -> Result<RecordBatch> {
+        let place = |fault: &DataFault, rows_before: u64| {
+            format!(
+                "row {} of the input of ML_TRAIN for model '{}'",
+                rows_before + fault.row as u64 + 1,
+                self.entry.name
+            )
+        };
+        if self.policy == OnError::Fail {
+            return Err(Error::Data(format!(
+                "{}: column '{}' {}; to pass over such rows, set 'on-error' = 'skip' on the table",
+                place(&first, self.rows_seen),
+                first.column,
+                first.reason
+            )));
+        }
+        let model_batch = self.model_batch(batch)?;
+        let mut faults = self.prequential.model().check(&model_batch).map_err(|e| Error::Internal(e.to_string()))?;
+        if !faults.iter().any(|fault| fault.row == first.row) {
+            faults.push(first);
+        }
+        let mut good = vec![true; batch.num_rows()];
+        let bad: Vec<BadRecord> = faults
+            .iter()
+            .map(|fault| {
+                good[fault.row] = false;
+                BadRecord {
+                    location: place(fault, self.rows_seen),
+                    raw: row_as_text(batch, fault.row),
+                    reason: format!("column '{}' {}", fault.column, fault.reason),
+                }
+            })
+            .collect();
+        self.report.rows_bad += bad.len() as u64;
+        if let Some(table) = self.tables.iter().find_map(|table| table.downcast_ref::<ConnectorTable>()) {
+            table.monitor.add_bad(&bad)?;
+        }
+        Ok(filter_record_batch(batch, &BooleanArray::from(good))?)
+    }
+
+    /// Registers the versions whose time has come.
+    fn register_points(&mut self, versions: Vec<(i64, Vec<u8>)>) -> Result<()> {
+        for (time, artifact) in versions {
+            let alias = self.entry.version_points.iter().find(|(point, _)| *point == time).and_then(|(_, a)| a.clone());
+            self.register(&format!("at-{time}"), &artifact, Some(time), alias.as_deref())?;
+        }
+        Ok(())
+    }
+
+    fn register(&mut self, point: &str, artifact: &[u8], until: Option<i64>, alias: Option<&str>) -> Result<()> {
+        if self.setting.checking {
+            return Ok(());
+        }
+        let metrics = self.measures.iter().filter_map(|(key, measure)| Some((key.to_string(), measure.value()?)));
+        let sources = self.tables.iter().filter_map(|table| table.downcast_ref::<ConnectorTable>());
+        let fingerprint: Vec<String> = sources
+            .filter_map(|table| table.monitor.report(&table.name))
+            .map(|report| format!("{}: {} rows, {} bytes", report.table, report.rows, report.bytes))
+            .collect();
+        let facts = VersionFacts {
+            key: format!("{}-{}-{point}", self.setting.key, self.entry.name),
+            job: self.setting.job.clone(),
+            spec: serde_json::to_value(&self.entry.spec).map_err(|error| Error::Internal(error.to_string()))?,
+            parameters: self.entry.options.clone(),
+            metrics: metrics.collect(),
+            rows: self.prequential.model().rows_learned(),
+            data_fingerprint: Some(fingerprint.join("; ")),
+            trained_until: until,
+        };
+        let registry = self.setting.models.registry()?;
+        let number = registry.register(&self.entry.name, artifact, &facts).map_err(models::storage)?;
+        if let Some(alias) = alias {
+            registry.set_alias(&self.entry.name, alias, number).map_err(models::storage)?;
+        }
+        if !self.report.versions.contains(&number) {
+            self.report.versions.push(number);
+        }
+        Ok(())
+    }
+}
+
+impl Operator for Train {
+    fn process(&mut self, batch: RecordBatch, out: &mut Vec<RecordBatch>) -> Result<()> {
+        let rows = batch.num_rows() as u64;
+        let mut batch = batch;
+        let Processed { predictions: outputs, versions } = loop {
+            match self.learn_predict(&batch) {
+                Ok(processed) => break processed,
+                Err(tidegate_ml::Error::Data(fault)) => batch = self.without_bad_rows(&batch, fault)?,
+                Err(error) => return Err(model_error(&self.entry.name, error)),
+            }
+        };
+        self.rows_seen += rows;
+        let label = cast(batch.column(self.columns.label), &self.label_type)?;
+        for (key, measure) in &mut self.measures {
+            let given = match (*key, self.probability) {
+                ("LogLoss", Some(probability)) => probability,
+                _ => self.predicted,
+            };
+            let columns = [Arc::clone(&label), Arc::clone(outputs.column(given))];
+            measure.update(&columns).map_err(|error| model_error(&self.entry.name, error))?;
+        }
+        self.rows_waiting_peak = self.rows_waiting_peak.max(self.prequential.pending_rows() as u64);
+        self.register_points(versions)?;
+        let columns = batch.columns().iter().chain(outputs.columns()).cloned().collect();
+        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        out.push(RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?);
+        Ok(())
+    }
+
+    fn watermark(&mut self, time: i64, _out: &mut Vec<RecordBatch>) -> Result<i64> {
+        // The watermark that counts for learning is that of this operator's own rows, row by row: see Prequential.
+        if time == AFTER_ALL {
+            let versions = self.prequential.finish();
+            self.register_points(versions)?;
+        }
+        Ok(time)
+    }
+
+    fn snapshot(&mut self) -> Result<Vec<u8>> {
+        Ok(encode(&Saved {
+            prequential: self.prequential.save(),
+            measures: self.measures.iter().map(|(_, measure)| measure.save()).collect(),
+            versions: self.report.versions.clone(),
+            rows_bad: self.report.rows_bad,
+            rows_seen: self.rows_seen,
+            rows_waiting_peak: self.rows_waiting_peak,
+        }))
+    }
+
+    fn restore(&mut self, state: &[u8]) -> Result<()> {
+        let damaged = |error: String| Error::Storage(format!("the checkpoint of model '{}': {error}", self.entry.name));
+        let saved: Saved = decode(state).map_err(|error| damaged(error.to_string()))?;
+        self.prequential = Prequential::load(&saved.prequential).map_err(|error| damaged(error.to_string()))?;
+        for ((_, measure), state) in self.measures.iter_mut().zip(&saved.measures) {
+            measure.merge(state).map_err(|error| damaged(error.to_string()))?;
+        }
+        self.report.versions = saved.versions;
+        self.report.rows_bad = saved.rows_bad;
+        self.rows_seen = saved.rows_seen;
+        self.rows_waiting_peak = saved.rows_waiting_peak;
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        if self.entry.training.bool("version.final") {
+            let artifact = self.prequential.model().save();
+            self.register("final", &artifact, None, None)?;
+        }
+        Ok(())
+    }
+
+    fn model_report(&self) -> Option<ModelReport> {
+        let counts = self.prequential.counts();
+        Some(ModelReport {
+            rows_predicted: counts.rows,
+            rows_learned: counts.learned_rows,
+            rows_unlabelled: counts.unlabelled_rows,
+            rows_waiting_max: self.rows_waiting_peak,
+            state_bytes: self.prequential.state_bytes() as u64,
+            ..self.report.clone()
+        })
+    }
+}
+
+/// What is measured prequentially, for the facts of a version.
+fn measures(task: Task, probability: bool) -> Vec<(&'static str, Box<dyn Metric>)> {
+    let keys: &[&str] = match (task, probability) {
+        (Task::Classification, true) => &["Accuracy", "LogLoss"],
+        (Task::Classification, false) => &["Accuracy"],
+        (Task::Regression, _) => &["MAE", "RMSE"],
+    };
+    let wanted = METRICS.iter().filter(|def| keys.contains(&def.key));
+    wanted.filter_map(|def| Some((def.key, (def.make)(&[]).ok()?))).collect()
+}
+
+/// A refusal of a model, by what must be done about it.
+pub(crate) fn model_error(name: &str, error: tidegate_ml::Error) -> Error {
+    match error {
+        tidegate_ml::Error::Data(_) => Error::Data(format!("model '{name}': {error}")),
+        tidegate_ml::Error::Limit(_) => Error::Limit(format!("model '{name}': {error}")),
+        other => Error::Internal(format!("model '{name}': {other}")),
+    }
+}
+
+/// Columns as a batch whose names do not matter.
+pub(crate) fn positional_batch(columns: &[ArrayRef], rows: usize) -> Result<RecordBatch> {
+    let fields: Vec<Field> = columns
+        .iter()
+        .enumerate()
+        .map(|(i, column)| Field::new(format!("c{i}"), column.data_type().clone(), true))
+        .collect();
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    Ok(RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns.to_vec(), &options)?)
+}
+
+/// Times in milliseconds.
+fn milliseconds(column: &ArrayRef) -> Result<Int64Array> {
+    let time = cast(column, &DataType::Timestamp(TimeUnit::Millisecond, None))?;
+    Ok(time.as_primitive::<TimestampMillisecondType>().reinterpret_cast())
+}
+
+/// A row as a dead letter shows it.
+fn row_as_text(batch: &RecordBatch, row: usize) -> String {
+    let options = arrow::util::display::FormatOptions::default().with_null("NULL");
+    let values: Vec<String> = batch
+        .schema()
+        .fields()
+        .iter()
+        .zip(batch.columns())
+        .map(|(field, column)| {
+            let value = arrow::util::display::ArrayFormatter::try_new(column, &options)
+                .map_or_else(|error| error.to_string(), |formatter| formatter.value(row).to_string());
+            format!("{}={value}", field.name())
+        })
+        .collect();
+    values.join(", ")
+}

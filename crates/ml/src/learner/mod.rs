@@ -1,0 +1,131 @@
+//! Learners: the algorithm that ends a model.
+//!
+//! A learner reads [`Block`]s of features and targets as f64 (a class index, or a number) and writes scores. Adding one is
+//! a file of its own and a line in [`LEARNERS`].
+
+use std::fmt::Debug;
+
+use tidegate_options::{OptionDef, Options};
+
+use crate::block::Block;
+use crate::{Result, Task};
+
+pub mod baseline;
+pub mod linear;
+
+/// All learners, by their name in `'algorithm' = '…'`.
+pub static LEARNERS: &[&LearnerDef] = &[
+    &linear::LOGISTIC_REGRESSION,
+    &linear::LINEAR_REGRESSION,
+    &linear::LINEAR_SVM,
+    &linear::PERCEPTRON,
+    &linear::PASSIVE_AGGRESSIVE,
+    &baseline::NO_CHANGE,
+    &baseline::MAJORITY_CLASS,
+    &baseline::MEAN,
+];
+
+/// The declaration of a learner.
+#[derive(Debug)]
+pub struct LearnerDef {
+    /// Its name in `'algorithm' = '…'`.
+    pub name: &'static str,
+    /// One line of idea, then the source.
+    pub doc: &'static str,
+    /// What it can answer.
+    pub tasks: &'static [Task],
+    /// The options it takes besides [`crate::spec::MODEL_OPTIONS`].
+    pub options: &'static [&'static [OptionDef]],
+    /// Whether and how states merge, for the reference page.
+    pub merge: &'static str,
+    /// Makes an untrained one.
+    pub make: fn(&Options, Shape) -> Result<Box<dyn Learner>>,
+}
+
+/// What a learner is to predict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// One of two classes; scores are the probability of class 1, one a row.
+    Binary,
+    /// One of `classes` classes so far (more may come: [`Learner::set_classes`]); scores are a probability a class.
+    Classes {
+        /// How many classes are known.
+        classes: usize,
+    },
+    /// A number; scores are the number, one a row.
+    Number,
+}
+
+/// An algorithm that learns from rows and predicts. All of it is sequential and repeatable: rows one by one, in batches
+/// of 7 or of 8192 give the same state, bit for bit.
+pub trait Learner: Debug + Send + Sync {
+    /// Writes the scores of each row of `x`: `rows × scores-a-row`, row-major, appended to `scores`.
+    fn predict(&self, x: &Block, scores: &mut Vec<f64>);
+
+    /// Learns from each row of `x` in order. `y` has a target a row: the index of the class, or the number. `weights` has
+    /// a weight a row, or is empty for all ones.
+    fn learn(&mut self, x: &Block, y: &[f64], weights: &[f64]);
+
+    /// Predicts each row, then learns from it before the next. `before` holds the features as the transforms stood before
+    /// the row was met, and is what is predicted; `after` holds them with the row taken in, and is what is learned.
+    fn learn_predict(&mut self, before: &Block, after: &Block, y: &[f64], weights: &[f64], scores: &mut Vec<f64>);
+
+    /// Tells that there are now `classes` classes, no fewer than before.
+    fn set_classes(&mut self, classes: usize);
+
+    /// Tells that what was sparse feature `i` is from now on `numbers[i]`; `u32::MAX` means that it is gone. Called before
+    /// states are merged whose models met their categories in different orders.
+    ///
+    /// # Errors
+    /// [`crate::Error::Merge`] when the learner has weights and cannot.
+    fn renumber(&mut self, _numbers: &[u32]) -> Result<()> {
+        if self.weights().is_empty() {
+            return Ok(());
+        }
+        Err(crate::Error::Merge(
+            "the models met their categories in different orders; give them as ARRAY[…]".to_string(),
+        ))
+    }
+
+    /// Takes in the state of learners of the same kind, each trained on other rows; each state counts by the rows it has
+    /// seen.
+    ///
+    /// # Errors
+    /// When the states are of another kind or cannot be merged.
+    fn merge(&mut self, others: &[&[u8]]) -> Result<()>;
+
+    /// The whole state as bytes; [`Learner::load`] continues from it bit for bit.
+    fn save(&self) -> Vec<u8>;
+
+    /// Replaces the state.
+    ///
+    /// # Errors
+    /// When the bytes are not a state of this learner.
+    fn load(&mut self, state: &[u8]) -> Result<()>;
+
+    /// Learned weights, where the learner has them: one set a class it scores (one in all for [`Shape::Binary`] and
+    /// [`Shape::Number`]).
+    fn weights(&self) -> Vec<Weights> {
+        Vec::new()
+    }
+
+    /// Bytes of memory that the state takes.
+    fn state_bytes(&self) -> usize;
+}
+
+/// Weights of a linear score.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Weights {
+    /// A weight a dense feature. May be shorter than the features: the rest are zero.
+    pub dense: Vec<f64>,
+    /// A weight a sparse feature. May be shorter than the features: the rest are zero.
+    pub sparse: Vec<f64>,
+    /// The constant.
+    pub intercept: f64,
+}
+
+/// The weight of a row, where an empty list stands for all ones.
+#[inline]
+fn row_weight(weights: &[f64], row: usize) -> f64 {
+    weights.get(row).copied().unwrap_or(1.0)
+}

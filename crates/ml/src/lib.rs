@@ -1,0 +1,26 @@
+//! Learners, transforms, selection and metrics over Arrow record batches.
+//!
+//! [`Model`] is the narrow waist of Tidegate: everything above it only moves batches, everything below it knows no SQL, no
+//! files, no clock and no engine. A model is a [`ModelSpec`] (what `CREATE MODEL` says) plus learned state: transforms,
+//! then a learner. A batch of rows comes in as Arrow, is read into [`rows::Rows`], transformed into a [`block::Block`] of
+//! features, and meets a [`learner::Learner`]; predictions leave as Arrow.
+//!
+//! ```text
+//!  RecordBatch ──► rows ──► transform ──► block ──► learner ──► scores ──► RecordBatch
+//!                (f64, ids)  (scale, encode)  (dense + sparse)
+//! ```
+
+pub mod block;
+pub mod error;
+pub mod learner;
+pub mod metric;
+pub mod model;
+pub mod prequential;
+pub mod rows;
+pub mod snapshot;
+pub mod spec;
+pub mod transform;
+
+pub use error::{DataFault, Error, Result};
+pub use model::{LearnReport, Model, ModelDescription};
+pub use spec::{Expression, Input, InputKind, LabelKind, ModelSpec, Output, OutputRole, Task, Transform};

@@ -1,0 +1,575 @@
+//! A model: a specification and what was learned by it. The narrow waist of Tidegate.
+//!
+//! Batches are positional: the columns of the `INPUT` clause in their order; for learning then the label, and if wanted a
+//! row weight (a number of at least 0). Predictions come back as the columns of the `OUTPUT` clause.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use arrow::array::{ArrayRef, BooleanArray, Float64Array, RecordBatch};
+//! use arrow::datatypes::{DataType, Field, Schema};
+//! use tidegate_ml::{Model, ModelSpec, Task};
+//!
+//! let options = [("provider", "tidegate"), ("task", "classification"), ("algorithm", "logistic_regression")];
+//! let spec = ModelSpec::new(
+//!     "intent",
+//!     Task::Classification,
+//!     &Schema::new(vec![Field::new("visits", DataType::Float64, true)]),
+//!     &Schema::new(vec![Field::new("buys", DataType::Boolean, true), Field::new("p", DataType::Float64, true)]),
+//!     vec![],
+//!     options.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect(),
+//! )?;
+//! let mut model = Model::new(spec)?;
+//! let visits: ArrayRef = Arc::new(Float64Array::from(vec![-1.0, 1.0]));
+//! let bought: ArrayRef = Arc::new(BooleanArray::from(vec![false, true]));
+//! let batch = RecordBatch::try_from_iter([("visits", visits.clone()), ("bought", bought)])?;
+//! assert_eq!(model.learn(&batch)?.learned, 2);
+//!
+//! let predictions = model.predict(&RecordBatch::try_from_iter([("visits", visits)])?)?;
+//! assert_eq!(predictions.column(0).as_ref(), &BooleanArray::from(vec![false, true]));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::SchemaRef;
+use tidegate_options::{OptionDef, Options, nearest, resolve};
+
+use crate::block::Block;
+use crate::learner::{LEARNERS, Learner, LearnerDef, Shape};
+use crate::rows::{Rows, Texts, read};
+use crate::spec::MODEL_OPTIONS;
+use crate::transform::{Pipeline, Scratch};
+use crate::{DataFault, Error, LabelKind, ModelSpec, Result, Task};
+
+mod describe;
+pub(crate) mod labels;
+pub(crate) mod predictions;
+mod saved;
+
+pub use describe::{INTERCEPT, ModelDescription, WeightRow};
+use labels::Labels;
+use predictions::Predictions;
+
+/// A model. See the [module](self).
+#[derive(Debug)]
+pub struct Model {
+    spec: ModelSpec,
+    def: &'static LearnerDef,
+    options: Options,
+    shape: Shape,
+    pub(crate) labels: Labels,
+    pub(crate) pipeline: Pipeline,
+    learner: Box<dyn Learner>,
+    rows_learned: u64,
+    version: u64,
+    /// Buffers for learning; kept so that a batch allocates little.
+    incoming: Incoming,
+    buffers: Buffers,
+}
+
+/// What a call of [`Model::learn`] did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LearnReport {
+    /// Rows learned.
+    pub learned: usize,
+    /// Rows whose label is NULL: there is nothing to learn from them.
+    pub unlabelled: usize,
+}
+
+/// A batch as read: rows, and a label and a weight a row.
+#[derive(Debug, Default)]
+pub(crate) struct Incoming {
+    pub(crate) rows: Rows,
+    /// Label ids or numbers; NaN where there is none.
+    pub(crate) labels: Vec<f64>,
+    /// Row weights; empty for all ones.
+    pub(crate) weights: Vec<f64>,
+}
+
+/// What learning and predicting write in passing.
+#[derive(Debug, Default)]
+pub(crate) struct Buffers {
+    scratch: Scratch,
+    before: Block,
+    after: Block,
+    targets: Vec<f64>,
+    scores: Vec<f64>,
+}
+
+/// The option tables of a model with this learner.
+fn tables(def: &LearnerDef) -> Vec<&'static [OptionDef]> {
+    std::iter::once(MODEL_OPTIONS).chain(def.options.iter().copied()).collect()
+}
+
+/// Weights of some rows, where there are any.
+fn part(weights: &[f64], start: usize, len: usize) -> &[f64] {
+    if weights.is_empty() { &[] } else { &weights[start..start + len] }
+}
+
+impl Model {
+    /// A model that has learned nothing.
+    ///
+    /// # Errors
+    /// [`Error::Spec`] when the algorithm is unknown or does not do the task, or a transform is wrong; [`Error::Option`]
+    /// when an option is.
+    pub fn new(spec: ModelSpec) -> Result<Self> {
+        let def = find_learner(&spec)?;
+        let given = spec.options.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        let options = resolve(&tables(def), given)?;
+        let task = match spec.task {
+            Task::Classification => "classification",
+            Task::Regression => "regression",
+        };
+        if options.text("task") != task {
+            return Err(Error::Spec(format!(
+                "model '{}': option 'task' is '{}', but its OUTPUT is that of {task}",
+                spec.name,
+                options.text("task")
+            )));
+        }
+        let labels = Labels::new(spec.label, &options)?;
+        let shape = match (spec.label, labels.declared(), labels.count()) {
+            (LabelKind::Number, ..) => Shape::Number,
+            (_, true, 2) => Shape::Binary,
+            (_, _, classes) => Shape::Classes { classes },
+        };
+        let categories_max = u32::try_from(options.int("max-categories")).unwrap_or(u32::MAX);
+        let pipeline = Pipeline::compile(&spec, categories_max).map_err(|error| match error {
+            Error::Spec(what) => Error::Spec(format!("model '{}': {what}", spec.name)),
+            other => other,
+        })?;
+        let learner = (def.make)(&options, shape)?;
+        let incoming = Incoming { rows: Rows::new(pipeline.columns()), ..Incoming::default() };
+        Ok(Self {
+            spec,
+            def,
+            options,
+            shape,
+            labels,
+            pipeline,
+            learner,
+            rows_learned: 0,
+            version: 0,
+            incoming,
+            buffers: Buffers::default(),
+        })
+    }
+
+    /// The specification.
+    pub fn spec(&self) -> &ModelSpec {
+        &self.spec
+    }
+
+    /// The options, checked and with defaults.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// The columns that predictions have.
+    pub fn output_schema(&self) -> SchemaRef {
+        self.spec.output_schema()
+    }
+
+    /// The classes of the label so far, in order; none for a number.
+    pub fn classes(&self) -> Vec<String> {
+        self.labels.names()
+    }
+
+    /// The rows learned so far.
+    pub fn rows_learned(&self) -> u64 {
+        self.rows_learned
+    }
+
+    /// Sets the version that predictions carry. It is not saved: whoever keeps versions numbers them.
+    pub fn set_version(&mut self, version: u64) {
+        self.version = version;
+    }
+
+    /// The version that predictions carry; 0 while none is set.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Bytes of memory that the model takes.
+    pub fn state_bytes(&self) -> usize {
+        self.pipeline.state_bytes() + self.labels.state_bytes() + self.learner.state_bytes()
+    }
+
+    /// Learns from every row whose label is not NULL, in order.
+    ///
+    /// # Errors
+    /// [`Error::Data`] for the first row that cannot be learned, [`Error::Batch`] when columns do not fit. Then nothing was
+    /// learned.
+    pub fn learn(&mut self, batch: &RecordBatch) -> Result<LearnReport> {
+        let mut incoming = std::mem::take(&mut self.incoming);
+        let report = self.read(batch, &mut incoming).map(|()| {
+            let rows = incoming.rows.len();
+            let labelled: Vec<u32> = (0..rows as u32).filter(|row| !incoming.labels[*row as usize].is_nan()).collect();
+            if labelled.len() < rows {
+                incoming.rows.keep(&labelled);
+                for values in [&mut incoming.labels, &mut incoming.weights].into_iter().filter(|v| !v.is_empty()) {
+                    *values = labelled.iter().map(|row| values[*row as usize]).collect();
+                }
+            }
+            self.learn_rows(&incoming, 0, labelled.len());
+            LearnReport { learned: labelled.len(), unlabelled: rows - labelled.len() }
+        });
+        self.incoming = incoming;
+        report
+    }
+
+    /// Predicts every row. Columns after the inputs, such as a label, are not looked at.
+    ///
+    /// # Errors
+    /// [`Error::Data`] for the first row that cannot be predicted, [`Error::Batch`] when columns do not fit.
+    pub fn predict(&self, batch: &RecordBatch) -> Result<RecordBatch> {
+        let arrays = self.inputs(batch)?;
+        let mut rows = Rows::new(self.pipeline.columns());
+        rows.read_numbers(self.pipeline.columns(), arrays, batch.num_rows())?;
+        let mut faults = Vec::new();
+        rows.faults(self.pipeline.columns(), arrays, &mut faults);
+        first(faults)?;
+        rows.read_texts(self.pipeline.columns(), arrays, Texts::Find(self.pipeline.dictionaries()));
+        let mut predictions = self.predictions(rows.len());
+        self.predict_rows(&rows, 0, rows.len(), &mut Buffers::default(), &mut predictions);
+        predictions.finish(&self.spec, &self.labels, self.version)
+    }
+
+    /// Predicts each row, then learns from it (if its label is not NULL) before the next is predicted: prequential
+    /// evaluation. The same as calling [`Model::predict`] and [`Model::learn`] row by row, but fast.
+    ///
+    /// # Errors
+    /// As [`Model::learn`].
+    pub fn learn_predict(&mut self, batch: &RecordBatch) -> Result<RecordBatch> {
+        let mut incoming = std::mem::take(&mut self.incoming);
+        let result = self.read(batch, &mut incoming).and_then(|()| {
+            let rows = incoming.rows.len();
+            let mut predictions = self.predictions(rows);
+            let mut start = 0;
+            while start < rows {
+                let unlabelled = incoming.labels[start].is_nan();
+                let end = incoming.labels[start..].iter().position(|label| label.is_nan() != unlabelled);
+                let len = end.unwrap_or(rows - start);
+                if unlabelled {
+                    let mut buffers = std::mem::take(&mut self.buffers);
+                    self.predict_rows(&incoming.rows, start, len, &mut buffers, &mut predictions);
+                    self.buffers = buffers;
+                } else {
+                    self.learn_predict_rows(&incoming, start, len, &mut predictions);
+                }
+                start += len;
+            }
+            predictions.finish(&self.spec, &self.labels, self.version)
+        });
+        self.incoming = incoming;
+        result
+    }
+
+    /// What is wrong with a batch: at most one fault a row, in the order of rows. The batch may hold inputs alone, or a
+    /// label and weights too. Rows not named can be learned and predicted.
+    ///
+    /// # Errors
+    /// [`Error::Batch`] when columns do not fit.
+    pub fn check(&self, batch: &RecordBatch) -> Result<Vec<DataFault>> {
+        let arrays = self.inputs(batch)?;
+        let mut rows = Rows::new(self.pipeline.columns());
+        rows.read_numbers(self.pipeline.columns(), arrays, batch.num_rows())?;
+        let mut faults = Vec::new();
+        rows.faults(self.pipeline.columns(), arrays, &mut faults);
+        if batch.num_columns() > arrays.len() {
+            read_label_and_weight(
+                &mut self.labels.clone(),
+                batch,
+                arrays.len(),
+                &mut Incoming::default(),
+                &mut faults,
+            )?;
+        }
+        // Stable: of several faults of a row, the leftmost column's stays.
+        faults.sort_by_key(|fault| fault.row);
+        faults.dedup_by_key(|fault| fault.row);
+        Ok(faults)
+    }
+
+    /// Takes in what other models of the same specification have learned from other rows. Statistics merge as their
+    /// transforms say, weights as the learner says: most approximately, by averages.
+    ///
+    /// # Errors
+    /// [`Error::Merge`] when specifications differ or the learner cannot merge. Then nothing has changed.
+    pub fn merge(&mut self, others: &[&Self]) -> Result<()> {
+        let mut merged = Self::load(&self.save())?;
+        let mut states = Vec::new();
+        let mut numbers = Vec::new();
+        for other in others {
+            let (ours, theirs) = (&self.spec, &other.spec);
+            let same = ours.task == theirs.task
+                && ours.inputs == theirs.inputs
+                && ours.transforms == theirs.transforms
+                && ours.label == theirs.label
+                && ours.options == theirs.options;
+            if !same {
+                return Err(Error::Merge(format!(
+                    "the models '{}' and '{}' are declared differently",
+                    ours.name, theirs.name
+                )));
+            }
+            merged.labels.merge(&other.labels)?;
+            merged.rows_learned += other.rows_learned;
+            numbers.push(merged.pipeline.merge(&other.pipeline)?);
+        }
+        let classes = merged.labels.count();
+        let grow = !merged.labels.are_targets();
+        for (other, numbers) in others.iter().zip(&numbers) {
+            let mut learner = (self.def.make)(&self.options, self.shape)?;
+            if grow {
+                learner.set_classes(other.labels.count());
+            }
+            learner.load(&other.learner.save())?;
+            if !numbers.iter().enumerate().all(|(old, new)| old as u32 == *new) {
+                learner.renumber(numbers)?;
+            }
+            if grow {
+                learner.set_classes(classes);
+            }
+            states.push(learner.save());
+        }
+        if grow {
+            merged.learner.set_classes(classes);
+        }
+        let states: Vec<&[u8]> = states.iter().map(Vec::as_slice).collect();
+        merged.learner.merge(&states)?;
+        merged.version = self.version;
+        *self = merged;
+        Ok(())
+    }
+
+    /// The input columns of a batch.
+    fn inputs<'a>(&self, batch: &'a RecordBatch) -> Result<&'a [ArrayRef]> {
+        let inputs = self.spec.inputs.len();
+        batch.columns().get(..inputs).ok_or_else(|| self.misfit(batch))
+    }
+
+    fn misfit(&self, batch: &RecordBatch) -> Error {
+        Error::Batch(format!(
+            "the batch has {} columns; model '{}' takes {} input columns, and to learn then the label, then if wanted a row \
+             weight",
+            batch.num_columns(),
+            self.spec.name,
+            self.spec.inputs.len()
+        ))
+    }
+
+    pub(crate) fn predictions(&self, rows: usize) -> Predictions {
+        Predictions::new(&self.spec, self.shape, rows)
+    }
+
+    pub(crate) fn finish(&self, predictions: Predictions) -> Result<RecordBatch> {
+        predictions.finish(&self.spec, &self.labels, self.version)
+    }
+
+    /// Reads a batch to learn from. On an error the model is as before.
+    pub(crate) fn read(&mut self, batch: &RecordBatch, incoming: &mut Incoming) -> Result<()> {
+        let arrays = self.inputs(batch)?;
+        if !(arrays.len() + 1..=arrays.len() + 2).contains(&batch.num_columns()) {
+            return Err(self.misfit(batch));
+        }
+        incoming.rows.read_numbers(self.pipeline.columns(), arrays, batch.num_rows())?;
+        let mut faults = Vec::new();
+        incoming.rows.faults(self.pipeline.columns(), arrays, &mut faults);
+        let mark = self.labels.mark();
+        let read = read_label_and_weight(&mut self.labels, batch, arrays.len(), incoming, &mut faults);
+        if let Err(error) = read.and_then(|()| first(faults)) {
+            self.labels.forget(mark);
+            return Err(error);
+        }
+        self.pipeline.read_texts(&mut incoming.rows, arrays, &incoming.labels);
+        Ok(())
+    }
+
+    /// How many rows go through transforms and learner together: as many as their features stay in the first-level cache.
+    fn rows_together(&self) -> usize {
+        (4096 / self.pipeline.dense_width().max(1)).clamp(32, 512)
+    }
+
+    /// Classes that the learner scores each row by.
+    fn classes_scored(&self) -> usize {
+        match self.shape {
+            Shape::Classes { .. } => self.labels.count(),
+            Shape::Binary | Shape::Number => 1,
+        }
+    }
+
+    /// Predicts rows `start .. start + len`.
+    pub(crate) fn predict_rows(
+        &self,
+        rows: &Rows,
+        start: usize,
+        len: usize,
+        buffers: &mut Buffers,
+        out: &mut Predictions,
+    ) {
+        let untaught = matches!(self.shape, Shape::Classes { .. }) && self.rows_learned == 0;
+        if untaught {
+            out.push(&[], len, 0);
+            return;
+        }
+        let end = start + len;
+        let mut at = start;
+        while at < end {
+            let len = self.rows_together().min(end - at);
+            self.pipeline.apply(rows, at, len, &mut buffers.after, &mut buffers.scratch);
+            buffers.scores.clear();
+            self.learner.predict(&buffers.after, &mut buffers.scores);
+            out.push(&buffers.scores, len, self.classes_scored());
+            at += len;
+        }
+    }
+
+    /// Learns rows `start .. start + len`, all of which have labels.
+    pub(crate) fn learn_rows(&mut self, incoming: &Incoming, start: usize, len: usize) {
+        let end = start + len;
+        let mut at = start;
+        while at < end {
+            let mut len = self.rows_together().min(end - at);
+            if !self.labels.are_targets() {
+                len = self.rows_of_known_classes(&incoming.labels[at..at + len]);
+                if len == 0 {
+                    self.meet_class(incoming.labels[at]);
+                    continue;
+                }
+            }
+            self.learn_together(incoming, at, len);
+            at += len;
+        }
+    }
+
+    /// Predicts each of rows `start .. start + len`, all of which have labels, and learns it before the next.
+    pub(crate) fn learn_predict_rows(&mut self, incoming: &Incoming, start: usize, len: usize, out: &mut Predictions) {
+        let by_class = matches!(self.shape, Shape::Classes { .. });
+        let end = start + len;
+        let mut at = start;
+        while at < end {
+            let mut len = self.rows_together().min(end - at);
+            if !self.labels.are_targets() {
+                len = self.rows_of_known_classes(&incoming.labels[at..at + len]);
+            }
+            if len == 0 || (by_class && self.rows_learned == 0) {
+                // The first row of all, or of a class, is predicted without the class, and learned with it.
+                let mut buffers = std::mem::take(&mut self.buffers);
+                self.predict_rows(&incoming.rows, at, 1, &mut buffers, out);
+                self.buffers = buffers;
+                self.learn_rows(incoming, at, 1);
+                at += 1;
+                continue;
+            }
+            self.learn_predict_together(incoming, at, len);
+            out.push(&self.buffers.scores, len, self.classes_scored());
+            at += len;
+        }
+    }
+
+    fn rows_of_known_classes(&self, labels: &[f64]) -> usize {
+        labels.iter().position(|label| self.labels.class(*label).is_none()).unwrap_or(labels.len())
+    }
+
+    fn meet_class(&mut self, label: f64) {
+        self.labels.activate(label as u32);
+        self.learner.set_classes(self.labels.count());
+    }
+
+    fn learn_together(&mut self, incoming: &Incoming, at: usize, len: usize) {
+        let Buffers { scratch, after, targets, .. } = &mut self.buffers;
+        self.pipeline.learn(&incoming.rows, at, len, None, after, scratch);
+        let y = targets_of(&self.labels, &incoming.labels[at..at + len], targets);
+        self.learner.learn(after, y, part(&incoming.weights, at, len));
+        self.rows_learned += len as u64;
+    }
+
+    fn learn_predict_together(&mut self, incoming: &Incoming, at: usize, len: usize) {
+        let Buffers { scratch, before, after, targets, scores } = &mut self.buffers;
+        let y = targets_of(&self.labels, &incoming.labels[at..at + len], targets);
+        let weights = part(&incoming.weights, at, len);
+        scores.clear();
+        if self.pipeline.learns() {
+            self.pipeline.learn(&incoming.rows, at, len, Some(before), after, scratch);
+            self.learner.learn_predict(before, after, y, weights, scores);
+        } else {
+            self.pipeline.apply(&incoming.rows, at, len, after, scratch);
+            self.learner.learn_predict(after, after, y, weights, scores);
+        }
+        self.rows_learned += len as u64;
+    }
+}
+
+/// What the learner is to hit: class indices, or the labels as they are.
+fn targets_of<'a>(labels: &Labels, read: &'a [f64], targets: &'a mut Vec<f64>) -> &'a [f64] {
+    if labels.are_targets() {
+        return read;
+    }
+    targets.clear();
+    targets.extend(read.iter().map(|label| labels.class(*label).map_or(f64::NAN, f64::from)));
+    targets
+}
+
+fn read_label_and_weight(
+    labels: &mut Labels,
+    batch: &RecordBatch,
+    inputs: usize,
+    incoming: &mut Incoming,
+    faults: &mut Vec<DataFault>,
+) -> Result<()> {
+    let schema = batch.schema_ref();
+    labels.read(batch.column(inputs), schema.field(inputs).name(), &mut incoming.labels, faults)?;
+    incoming.weights.clear();
+    let Some(array) = batch.columns().get(inputs + 1) else { return Ok(()) };
+    let name = schema.field(inputs + 1).name();
+    if !array.data_type().is_numeric() {
+        return Err(Error::Batch(format!("row weight '{name}' has type {}; expected a number", array.data_type())));
+    }
+    read::numbers(array, &mut incoming.weights);
+    for (row, weight) in incoming.weights.iter().enumerate().filter(|(_, w)| !(**w >= 0.0 && w.is_finite())) {
+        let found = if weight.is_nan() { "missing".to_string() } else { weight.to_string() };
+        let reason = format!("is {found}; expected a row weight of at least 0");
+        faults.push(DataFault { row, column: name.clone(), reason });
+    }
+    Ok(())
+}
+
+/// Refuses a batch by its first fault.
+fn first(faults: Vec<DataFault>) -> Result<()> {
+    match faults.into_iter().min_by_key(|fault| fault.row) {
+        Some(fault) => Err(fault.into()),
+        None => Ok(()),
+    }
+}
+
+/// The learner that a specification names.
+fn find_learner(spec: &ModelSpec) -> Result<&'static LearnerDef> {
+    let Some(name) = spec.options.get("algorithm") else {
+        // Tells that it is missing, in the words of all missing options.
+        let given = spec.options.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        resolve(&[MODEL_OPTIONS], given.filter(|(key, _)| MODEL_OPTIONS.iter().any(|def| def.name == *key)))?;
+        return Err(Error::Spec(format!("model '{}': option 'algorithm' is missing", spec.name)));
+    };
+    let does = |def: &&LearnerDef| def.tasks.contains(&spec.task);
+    let names = || LEARNERS.iter().copied().filter(does).map(|def| def.name).collect::<Vec<_>>().join(", ");
+    match LEARNERS.iter().copied().find(|def| def.name == name) {
+        Some(def) if does(&def) => Ok(def),
+        Some(def) => Err(Error::Spec(format!(
+            "model '{}': algorithm '{}' does not do {}; these do: {}",
+            spec.name,
+            def.name,
+            match spec.task {
+                Task::Classification => "classification",
+                Task::Regression => "regression",
+            },
+            names()
+        ))),
+        None => {
+            let hint = match nearest(name, LEARNERS.iter().map(|def| def.name)) {
+                Some(near) => format!("did you mean '{near}'?"),
+                None => format!("known are: {}", names()),
+            };
+            Err(Error::Spec(format!("model '{}': unknown algorithm '{name}'; {hint}", spec.name)))
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Rows that wait for their label.
+
+use crate::model::Incoming;
+use crate::rows::Rows;
+use crate::transform::Pipeline;
+use crate::{Error, Result};
+
+/// A store of rows with a slot each, in one block of memory. Row-major, unlike all else here: rows come and go one by one, and
+/// a row that lies in one piece is a cache line or two.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    /// `label | weight | the row, packed` for each slot.
+    words: Vec<u64>,
+    /// Words of a slot.
+    stride: usize,
+    /// Slots to be filled again.
+    free: Vec<u32>,
+}
+
+impl Waiting {
+    pub(super) fn new(pipeline: &Pipeline) -> Self {
+        Self { words: Vec::new(), stride: 2 + Rows::new(pipeline.columns()).packed_words(), free: Vec::new() }
+    }
+
+    /// Keeps a row; returns its slot.
+    pub(super) fn put(&mut self, incoming: &Incoming, row: usize) -> Result<u32> {
+        let slot = match self.free.pop() {
+            Some(slot) => slot,
+            None => {
+                let slot = u32::try_from(self.words.len() / self.stride)
+                    .map_err(|_| Error::Batch("more than 4 billion rows wait for their label".to_string()))?;
+                self.words.resize(self.words.len() + self.stride, 0);
+                slot
+            }
+        };
+        let words = self.slot_mut(slot);
+        words[0] = incoming.labels[row].to_bits();
+        words[1] = incoming.weights.get(row).copied().unwrap_or(1.0).to_bits();
+        incoming.rows.pack(row, &mut words[2..]);
+        Ok(slot)
+    }
+
+    /// Appends the row of a slot to others, and frees the slot.
+    pub(super) fn take(&mut self, slot: u32, weighted: bool, to: &mut Incoming) {
+        self.copy(slot, weighted, to);
+        self.free.push(slot);
+    }
+
+    /// Appends the row of a slot to others.
+    pub(super) fn copy(&self, slot: u32, weighted: bool, to: &mut Incoming) {
+        let words = &self.words[slot as usize * self.stride..][..self.stride];
+        to.labels.push(f64::from_bits(words[0]));
+        if weighted {
+            to.weights.push(f64::from_bits(words[1]));
+        }
+        to.rows.push_packed(&words[2..]);
+    }
+
+    fn slot_mut(&mut self, slot: u32) -> &mut [u64] {
+        &mut self.words[slot as usize * self.stride..][..self.stride]
+    }
+
+    pub(super) fn state_bytes(&self) -> usize {
+        self.words.capacity() * 8 + self.free.capacity() * 4
+    }
+}

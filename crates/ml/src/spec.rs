@@ -1,0 +1,256 @@
+//! What `CREATE MODEL` says: inputs, transforms, outputs, options.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use arrow::datatypes::{DataType, Schema};
+use serde::{Deserialize, Serialize};
+use tidegate_options::{Kind, OptionDef};
+
+use crate::{Error, Result};
+
+/// The declaration of a model. Plain data: it is saved with every version.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelSpec {
+    /// The model's name.
+    pub name: String,
+    /// What kind of question it answers.
+    pub task: Task,
+    /// Columns it reads, in the order of its `INPUT` clause.
+    pub inputs: Vec<Input>,
+    /// What happens to the inputs before the learner. Empty: numbers as they are, texts one-hot encoded.
+    pub transforms: Vec<Transform>,
+    /// Columns it emits, in the order of its `OUTPUT` clause.
+    pub outputs: Vec<Output>,
+    /// The type of the label, which is the type of the predicted column.
+    pub label: LabelKind,
+    /// The `WITH` options as written, all of them.
+    pub options: BTreeMap<String, String>,
+}
+
+/// What kind of question a model answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Task {
+    /// Which class?
+    Classification,
+    /// How much?
+    Regression,
+}
+
+/// A column that a model reads.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Input {
+    /// Its name.
+    pub name: String,
+    /// How it is read.
+    pub kind: InputKind,
+}
+
+/// How an input column is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum InputKind {
+    /// Any integer, decimal or floating-point type, read as f64.
+    Number,
+    /// A boolean, read as 0 or 1.
+    Flag,
+    /// Text: a category.
+    Text,
+}
+
+/// One item of the `TRANSFORM` clause.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Transform {
+    /// What is computed.
+    pub expression: Expression,
+    /// The name of the resulting feature or features.
+    pub alias: String,
+}
+
+/// An expression of the `TRANSFORM` clause: columns, literals, and calls of transforms, which may nest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Expression {
+    /// An input column.
+    Column(String),
+    /// A number.
+    Number(f64),
+    /// A text.
+    Text(String),
+    /// A boolean.
+    Flag(bool),
+    /// A list of literals: `ARRAY[…]`.
+    List(Vec<Expression>),
+    /// A transform applied to its arguments.
+    Call {
+        /// The function's name in upper case, such as `ML_STANDARD_SCALER`.
+        function: String,
+        /// Whether `OVER ()` followed: the statistics are learned from the rows, not given as arguments.
+        learned: bool,
+        /// Its arguments.
+        args: Vec<Expression>,
+    },
+}
+
+impl fmt::Display for Expression {
+    /// As it is written in SQL.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |f: &mut fmt::Formatter<'_>, items: &[Expression]| {
+            items.iter().enumerate().try_for_each(|(i, item)| write!(f, "{}{item}", if i == 0 { "" } else { ", " }))
+        };
+        match self {
+            Self::Column(name) => write!(f, "{name}"),
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Text(text) => write!(f, "'{}'", text.replace('\'', "''")),
+            Self::Flag(flag) => write!(f, "{flag}"),
+            Self::List(items) => {
+                write!(f, "ARRAY[")?;
+                list(f, items)?;
+                write!(f, "]")
+            }
+            Self::Call { function, learned, args } => {
+                write!(f, "{function}(")?;
+                list(f, args)?;
+                write!(f, "){}", if *learned { " OVER ()" } else { "" })
+            }
+        }
+    }
+}
+
+/// A column that a model emits.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Output {
+    /// Its name.
+    pub name: String,
+    /// What it holds.
+    pub role: OutputRole,
+}
+
+/// What an output column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OutputRole {
+    /// The predicted class or value, of the label's type.
+    Predicted,
+    /// The probability of the positive class (DOUBLE); for more than two classes, of the predicted class.
+    Probability,
+    /// The probability of every class (MAP<STRING, DOUBLE>).
+    Probabilities,
+    /// The version of the model that predicted (BIGINT); 0 while none is registered.
+    ModelVersion,
+}
+
+/// The type of the label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LabelKind {
+    /// Two classes, false and true.
+    Boolean,
+    /// Classes named by integers.
+    Integer,
+    /// Classes named by texts.
+    Text,
+    /// A number to be predicted.
+    Number,
+}
+
+/// Options that every model takes, whatever its algorithm.
+pub const MODEL_OPTIONS: &[OptionDef] = &[
+    OptionDef::required("provider", Kind::Choice(&["tidegate"]), "Who runs the model."),
+    OptionDef::required("task", Kind::Choice(&["classification", "regression"]), "What kind of question it answers."),
+    OptionDef::required("algorithm", Kind::Text, "The learner."),
+    OptionDef::optional("classes", Kind::List, "The classes of the label, in order. Left out: as they are met."),
+    OptionDef::new("max-classes", Kind::Int { min: 2, max: 100_000 }, "1000", "Most classes that may be met."),
+    OptionDef::new(
+        "max-categories",
+        Kind::Int { min: 1, max: 100_000_000 },
+        "1000000",
+        "Most distinct texts remembered for one input column; further ones count as unknown.",
+    ),
+];
+
+impl ModelSpec {
+    /// Puts together a specification and checks what can be checked without the learner: types, places of outputs, columns
+    /// named by transforms. [`crate::Model::new`] checks the rest.
+    ///
+    /// # Errors
+    /// [`Error::Spec`] when a column's type is not one a model takes, or outputs cannot be told apart by type and place.
+    pub fn new(
+        name: &str,
+        task: Task,
+        input: &Schema,
+        output: &Schema,
+        transforms: Vec<Transform>,
+        options: BTreeMap<String, String>,
+    ) -> Result<Self> {
+        let inputs = input
+            .fields()
+            .iter()
+            .map(|field| {
+                let kind = InputKind::of(field.data_type()).ok_or_else(|| {
+                    Error::Spec(format!(
+                        "model '{name}': input '{}' has type {}; expected a number, BOOLEAN or STRING",
+                        field.name(),
+                        field.data_type()
+                    ))
+                })?;
+                Ok(Input { name: field.name().clone(), kind })
+            })
+            .collect::<Result<Vec<_>>>()?;
+        if inputs.is_empty() {
+            return Err(Error::Spec(format!("model '{name}': INPUT names no column")));
+        }
+        let (outputs, label) = outputs_by_type_and_place(name, task, output)?;
+        Ok(Self { name: name.to_string(), task, inputs, transforms, outputs, label, options })
+    }
+}
+
+impl InputKind {
+    /// How a column of this Arrow type is read, if a model can read it.
+    pub fn of(data_type: &DataType) -> Option<Self> {
+        match data_type {
+            DataType::Boolean => Some(Self::Flag),
+            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Some(Self::Text),
+            DataType::Dictionary(_, value) => Self::of(value).filter(|kind| *kind == Self::Text),
+            DataType::Decimal128(_, _) => Some(Self::Number),
+            other if other.is_integer() || other.is_floating() => Some(Self::Number),
+            _ => None,
+        }
+    }
+}
+
+/// Tells what each output column holds. First the prediction; then, for classification, a DOUBLE or a MAP; last a BIGINT.
+fn outputs_by_type_and_place(name: &str, task: Task, schema: &Schema) -> Result<(Vec<Output>, LabelKind)> {
+    let expected = match task {
+        Task::Classification => {
+            "the predicted class (BOOLEAN, STRING or BIGINT), then if wanted a DOUBLE (probability) or a \
+             MAP<STRING, DOUBLE> (all probabilities), then if wanted a BIGINT (model version)"
+        }
+        Task::Regression => "the predicted value (DOUBLE), then if wanted a BIGINT (model version)",
+    };
+    let refuse = |what: String| Error::Spec(format!("model '{name}': {what}; OUTPUT takes {expected}"));
+    let mut fields = schema.fields().iter();
+    let first = fields.next().ok_or_else(|| refuse("OUTPUT names no column".to_string()))?;
+    let label = match (task, first.data_type()) {
+        (Task::Classification, DataType::Boolean) => LabelKind::Boolean,
+        (Task::Classification, DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8) => LabelKind::Text,
+        (Task::Classification, t) if t.is_integer() => LabelKind::Integer,
+        (Task::Regression, DataType::Float64) => LabelKind::Number,
+        (_, t) => return Err(refuse(format!("output '{}' has type {t}", first.name()))),
+    };
+    let mut outputs = vec![Output { name: first.name().clone(), role: OutputRole::Predicted }];
+    for field in fields {
+        let role = match (task, field.data_type()) {
+            (Task::Classification, DataType::Float64) => OutputRole::Probability,
+            (Task::Classification, DataType::Map(_, _)) => OutputRole::Probabilities,
+            (_, DataType::Int64) => OutputRole::ModelVersion,
+            (_, t) => return Err(refuse(format!("output '{}' has type {t}", field.name()))),
+        };
+        let out_of_place = outputs.iter().any(|o: &Output| {
+            o.role == role
+                || o.role == OutputRole::ModelVersion
+                || (o.role != OutputRole::Predicted && role != OutputRole::ModelVersion)
+        });
+        if out_of_place {
+            return Err(refuse(format!("output '{}' is one too many", field.name())));
+        }
+        outputs.push(Output { name: field.name().clone(), role });
+    }
+    Ok((outputs, label))
+}

@@ -1,0 +1,296 @@
+//! Transforms: feature steps inside a model, between its inputs and its learner.
+//!
+//! A transform takes columns and gives columns. Some learn (`OVER ()` in SQL): their statistics grow with every row that
+//! the model learns, and are frozen when it only predicts. Adding one is a file of its own and a line in [`TRANSFORMS`];
+//! [`Pipeline`] puts together what a model's `TRANSFORM` clause says.
+//!
+//! A missing number is NaN, a missing text [`NULL`](crate::rows::NULL). Each transform's doc says what it makes of them.
+//! Results of scalers saturate at ±[`LARGEST`](crate::rows::LARGEST).
+
+use std::fmt::Debug;
+
+use tidegate_options::nearest;
+
+use crate::rows::{Dictionary, Rows};
+use crate::snapshot::SnapshotError;
+use crate::{Error, Result};
+
+mod arguments;
+mod bucketizer;
+mod categories;
+mod compile;
+mod feature_hasher;
+mod imputer;
+mod label_encoder;
+mod max_abs_scaler;
+mod min_max_scaler;
+mod normalizer;
+mod one_hot_encoder;
+mod pipeline;
+mod polynomial_expand;
+mod quantiles;
+mod robust_scaler;
+mod scaler;
+mod standard_scaler;
+
+pub use arguments::Call;
+pub use categories::{Categories, NONE};
+pub use pipeline::{Feature, Pipeline, Scratch};
+pub use quantiles::Quantiles;
+
+/// All transforms, by their SQL name.
+pub static TRANSFORMS: &[&TransformDef] = &[
+    &bucketizer::BUCKETIZE,
+    &feature_hasher::FEATURE_HASHER,
+    &imputer::IMPUTER,
+    &label_encoder::LABEL_ENCODER,
+    &label_encoder::ORDINAL_ENCODER,
+    &max_abs_scaler::MAX_ABS_SCALER,
+    &min_max_scaler::MIN_MAX_SCALER,
+    &normalizer::NORMALIZER,
+    &one_hot_encoder::ONE_HOT_ENCODER,
+    &polynomial_expand::POLYNOMIAL_EXPAND,
+    &robust_scaler::ROBUST_SCALER,
+    &standard_scaler::STANDARD_SCALER,
+];
+
+/// The declaration of a transform.
+#[derive(Debug)]
+pub struct TransformDef {
+    /// Its SQL name, such as `ML_STANDARD_SCALER`.
+    pub name: &'static str,
+    /// Its arguments: the learned form, then the form with given statistics, whichever there are.
+    pub arguments: &'static [&'static str],
+    /// What it does: formula, missing values, bounds, merging, source.
+    pub doc: &'static str,
+    /// Which columns it takes.
+    pub takes: Takes,
+    /// Makes one that has learned nothing.
+    pub make: fn(&mut Call<'_>) -> Result<Box<dyn Transform>>,
+}
+
+/// Which columns a transform takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Takes {
+    /// Numbers: number and flag inputs, and what transforms make of them.
+    pub numbers: bool,
+    /// Categories: text inputs, and what transforms make of them.
+    pub categories: bool,
+    /// Several columns together. Otherwise one; several are then each transformed on their own.
+    pub together: bool,
+}
+
+/// What a transform gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Output {
+    /// This many columns of numbers.
+    Numbers(usize),
+    /// One column of categories, named by the dictionary of this number.
+    Category(usize),
+    /// This many columns of sparse entries, which end an item: an index a row and column ([`NONE`]: no entry), and a value
+    /// unless all are 1.
+    Sparse {
+        /// How many columns.
+        columns: usize,
+        /// How many features, where it is fixed. Otherwise they grow with the categories learned.
+        features: Option<u32>,
+        /// Whether there are values; otherwise all are 1.
+        values: bool,
+    },
+}
+
+/// What a transform computed for some rows, one column after the other.
+#[derive(Debug, Clone, Default)]
+pub struct Values {
+    /// Numbers, or values of sparse entries.
+    pub numbers: Vec<f64>,
+    /// Ids of categories, or indices of sparse entries.
+    pub ids: Vec<u32>,
+    /// Hashes of categories.
+    pub hashes: Vec<u64>,
+}
+
+/// Where a column comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// An input column.
+    Input(usize),
+    /// A column of what an earlier transform gave.
+    Step {
+        /// Which transform.
+        step: usize,
+        /// Which of its columns.
+        column: usize,
+    },
+}
+
+/// What the steps of a pipeline have computed so far.
+#[derive(Debug, Clone, Default)]
+pub struct StepValues {
+    /// With the statistics as they stood before each row. Empty where they are the same as `after`.
+    before: Values,
+    /// With the statistics that include each row, or frozen ones.
+    after: Values,
+    /// Whether `before` is to be read.
+    differs: bool,
+}
+
+/// Columns that a transform takes, for some consecutive rows.
+#[derive(Debug, Clone, Copy)]
+pub struct Inputs<'a> {
+    sources: &'a [Source],
+    rows: &'a Rows,
+    start: usize,
+    len: usize,
+    steps: &'a [StepValues],
+    before: bool,
+}
+
+impl<'a> Inputs<'a> {
+    /// How many rows.
+    #[inline]
+    pub fn rows(&self) -> usize {
+        self.len
+    }
+
+    /// How many columns.
+    #[inline]
+    pub fn columns(&self) -> usize {
+        self.sources.len()
+    }
+
+    fn values(&self, step: usize) -> &'a Values {
+        let step = &self.steps[step];
+        if self.before && step.differs { &step.before } else { &step.after }
+    }
+
+    /// Numbers of a column.
+    #[inline]
+    pub fn numbers(&self, column: usize) -> &'a [f64] {
+        match self.sources[column] {
+            Source::Input(input) => &self.rows.numbers(input)[self.start..self.start + self.len],
+            Source::Step { step, column } => &self.values(step).numbers[column * self.len..(column + 1) * self.len],
+        }
+    }
+
+    /// Category ids of a column.
+    #[inline]
+    pub fn ids(&self, column: usize) -> &'a [u32] {
+        match self.sources[column] {
+            Source::Input(input) => &self.rows.ids(input)[self.start..self.start + self.len],
+            Source::Step { step, column } => &self.values(step).ids[column * self.len..(column + 1) * self.len],
+        }
+    }
+
+    /// Whether a column of categories carries hashes: some transform further on hashes it.
+    #[inline]
+    pub fn has_hashes(&self, column: usize) -> bool {
+        match self.sources[column] {
+            Source::Input(input) => !self.rows.hashes(input).is_empty(),
+            Source::Step { step, .. } => !self.values(step).hashes.is_empty(),
+        }
+    }
+
+    /// Hashes of a column's categories.
+    #[inline]
+    pub fn hashes(&self, column: usize) -> &'a [u64] {
+        match self.sources[column] {
+            Source::Input(input) => &self.rows.hashes(input)[self.start..self.start + self.len],
+            Source::Step { step, column } => &self.values(step).hashes[column * self.len..(column + 1) * self.len],
+        }
+    }
+}
+
+/// A step of a model's features.
+pub trait Transform: Debug + Send + Sync {
+    /// What it gives.
+    fn output(&self) -> Output;
+
+    /// Whether it learns from rows.
+    fn learns(&self) -> bool {
+        false
+    }
+
+    /// Whether its result is missing where an input is missing.
+    fn passes_missing(&self) -> bool;
+
+    /// Transforms rows with the statistics as they are. Fills in `out` the fields that belong to [`Transform::output`].
+    fn apply(&self, x: Inputs<'_>, out: &mut Values);
+
+    /// For each row in order: transforms `before.0` with the statistics so far into `before.1`, then takes the row of
+    /// `after` in, then transforms it into `out`. Without `before` the first part is left out.
+    ///
+    /// Called only if [`Transform::learns`].
+    fn learn(&mut self, before: Option<(Inputs<'_>, &mut Values)>, after: Inputs<'_>, out: &mut Values) {
+        if let Some((x, out)) = before {
+            self.apply(x, out);
+        }
+        self.apply(after, out);
+    }
+
+    /// Whether it could take in one more category. Only for transforms that learn categories of texts.
+    fn open(&self) -> bool {
+        false
+    }
+
+    /// Whether it knows the category with this id. Only for transforms that take categories of texts.
+    fn knows(&self, _id: u32) -> bool {
+        false
+    }
+
+    /// The category that a sparse feature stands for, or the bucket.
+    fn category(&self, _index: u32, _dictionaries: &[Dictionary]) -> Option<String> {
+        None
+    }
+
+    /// How many sparse features there are now, for an output whose features grow.
+    fn categories(&self) -> u32 {
+        0
+    }
+
+    /// The index of the sparse feature with this category's name, as [`Transform::category`] gives it.
+    fn index_of(&self, _category: &str, _dictionaries: &[Dictionary]) -> Option<u32> {
+        None
+    }
+
+    /// The learned statistics as bytes.
+    fn save(&self, _dictionaries: &[Dictionary]) -> Vec<u8> {
+        Vec::new()
+    }
+
+    /// Replaces the statistics.
+    ///
+    /// # Errors
+    /// When the bytes are not statistics of this transform.
+    fn load(&mut self, state: &[u8], _dictionaries: &mut [Dictionary]) -> Result<(), SnapshotError> {
+        if state.is_empty() {
+            Ok(())
+        } else {
+            Err(SnapshotError::Content("a transform that learns nothing has state".to_string()))
+        }
+    }
+
+    /// Takes in statistics that another one of the same kind learned from other rows.
+    ///
+    /// # Errors
+    /// When the bytes are not statistics of this transform.
+    fn merge(&mut self, state: &[u8], dictionaries: &mut [Dictionary]) -> Result<(), SnapshotError> {
+        self.load(state, dictionaries)
+    }
+
+    /// Bytes of memory that the statistics take.
+    fn state_bytes(&self) -> usize {
+        0
+    }
+}
+
+/// The transform with this name.
+fn find(name: &str) -> Result<&'static TransformDef> {
+    TRANSFORMS.iter().copied().find(|def| def.name.eq_ignore_ascii_case(name)).ok_or_else(|| {
+        let hint = match nearest(name, TRANSFORMS.iter().map(|def| def.name)) {
+            Some(near) => format!("did you mean {near}?"),
+            None => format!("known are: {}", TRANSFORMS.iter().map(|def| def.name).collect::<Vec<_>>().join(", ")),
+        };
+        Error::Spec(format!("unknown transform {name}; {hint}"))
+    })
+}

@@ -1,0 +1,413 @@
+//! The transforms of a model, compiled: rows in, features out.
+
+use arrow::array::ArrayRef;
+use hashbrown::HashSet;
+use serde::{Deserialize, Serialize};
+
+use super::categories::NONE;
+use super::compile::compile;
+use super::{Inputs, Source, StepValues, Transform, Values};
+use crate::block::Block;
+use crate::rows::{Column, Dictionary, Rows, Texts};
+use crate::snapshot::{SnapshotError, decode, encode};
+use crate::{Error, ModelSpec, Result};
+
+/// The transforms of a model and what they have learned.
+///
+/// ```text
+///  rows ──► step 0 ──► step 1 …     each step a column at a time, over some hundred rows
+///             │          │
+///             └────┬─────┘
+///                  ▼
+///           Block: dense features by slot, sparse features by index
+/// ```
+/// Learning is exactly sequential although it works by columns: for row *i* the features *before* come from statistics of
+/// rows `0 … i − 1`, the features *after* from statistics that include row *i*. A learned step over a learned step takes in
+/// what the inner one gives *after*.
+///
+/// Sparse features are numbered as they are met, row by row, so that their numbers too depend on the rows and their order
+/// alone. Features of fixed number (given categories, hashes) come first.
+#[derive(Debug)]
+pub struct Pipeline {
+    columns: Vec<Column>,
+    dictionaries: Vec<Dictionary>,
+    open: Vec<bool>,
+    steps: Vec<Step>,
+    dense: Vec<DenseFeature>,
+    sparse: Vec<SparseGroup>,
+    /// The number of sparse features that do not grow.
+    fixed: u32,
+    /// Group and index within the group of each further sparse feature.
+    grown: Vec<(u32, u32)>,
+    learns: bool,
+}
+
+/// One transform and where it takes its columns from.
+#[derive(Debug)]
+pub(super) struct Step {
+    pub(super) function: &'static str,
+    pub(super) transform: Box<dyn Transform>,
+    pub(super) sources: Vec<Source>,
+    /// Whether its result changes as rows are learned.
+    pub(super) differs: bool,
+}
+
+/// A slot of the dense features.
+#[derive(Debug)]
+pub(super) struct DenseFeature {
+    pub(super) source: Source,
+    pub(super) name: String,
+}
+
+/// The sparse features of one step.
+#[derive(Debug)]
+pub(super) struct SparseGroup {
+    step: usize,
+    columns: usize,
+    /// How many there are, where it is fixed.
+    pub(super) features: Option<u32>,
+    has_values: bool,
+    name: String,
+    /// The number of the first feature, where it is fixed.
+    base: u32,
+    /// The number of each feature that was met, where they grow.
+    numbers: Vec<u32>,
+    /// How many of those are numbered.
+    numbered: usize,
+}
+
+impl SparseGroup {
+    pub(super) fn new(step: usize, columns: usize, features: Option<u32>, has_values: bool, name: String) -> Self {
+        Self { step, columns, features, has_values, name, base: 0, numbers: Vec::new(), numbered: 0 }
+    }
+
+    #[inline]
+    fn number(&self, index: u32) -> u32 {
+        match self.features {
+            _ if index == NONE => NONE,
+            Some(_) => self.base + index,
+            None => self.numbers.get(index as usize).copied().unwrap_or(NONE),
+        }
+    }
+}
+
+/// Buffers of a pipeline; kept by whoever runs it, so that a run allocates nothing.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    steps: Vec<StepValues>,
+}
+
+/// The name of a feature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Feature {
+    /// The item of the `TRANSFORM` clause, or the input column.
+    pub processed_input: String,
+    /// The category that a sparse feature stands for.
+    pub category: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    steps: Vec<Vec<u8>>,
+    grown: Vec<(u32, u32)>,
+}
+
+impl Pipeline {
+    /// Compiles the transforms of a model. `categories_max` is its option `max-categories`.
+    ///
+    /// # Errors
+    /// [`Error::Spec`] when a function or column is unknown or an argument wrong; it names the item.
+    pub fn compile(spec: &ModelSpec, categories_max: u32) -> Result<Self> {
+        compile(spec, categories_max)
+    }
+
+    pub(super) fn new(
+        columns: Vec<Column>,
+        dictionaries: Vec<Dictionary>,
+        steps: Vec<Step>,
+        dense: Vec<DenseFeature>,
+        mut sparse: Vec<SparseGroup>,
+    ) -> Self {
+        let mut fixed = 0;
+        for group in &mut sparse {
+            group.base = fixed;
+            fixed += group.features.unwrap_or(0);
+        }
+        let learns = steps.iter().any(|step| step.transform.learns());
+        let open = vec![false; dictionaries.len()];
+        let mut pipeline = Self { columns, dictionaries, open, steps, dense, sparse, fixed, grown: Vec::new(), learns };
+        pipeline.find_open();
+        pipeline
+    }
+
+    /// The input columns and how each is read.
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// What gives texts their ids.
+    pub fn dictionaries(&self) -> &[Dictionary] {
+        &self.dictionaries
+    }
+
+    /// Reads the texts of rows to be learned; rows with a NaN for a label are not. New texts get ids while some transform
+    /// has room for one more category.
+    pub fn read_texts(&mut self, rows: &mut Rows, arrays: &[ArrayRef], labels: &[f64]) {
+        self.find_open();
+        let texts = Texts::Intern { dictionaries: &mut self.dictionaries, open: &self.open, labels };
+        rows.read_texts(&self.columns, arrays, texts);
+    }
+
+    /// Gives texts of rows that wait to be learned their ids.
+    pub(crate) fn intern(&mut self, dictionary: usize, texts: &[String]) -> Vec<u32> {
+        texts.iter().map(|text| self.dictionaries[dictionary].intern(text)).collect()
+    }
+
+    /// Whether some transform knows this text as a category, or has room for it.
+    pub(crate) fn has_use_for(&self, dictionary: usize, id: u32) -> bool {
+        let takes = |step: &&Step| self.dictionary_of(step.sources[0]) == Some(dictionary);
+        self.steps.iter().filter(takes).any(|step| step.transform.open() || step.transform.knows(id))
+    }
+
+    fn find_open(&mut self) {
+        self.open.fill(false);
+        for step in self.steps.iter().filter(|step| step.transform.open()) {
+            if let Some(dictionary) = self.dictionary_of(step.sources[0]) {
+                self.open[dictionary] = true;
+            }
+        }
+    }
+
+    fn dictionary_of(&self, source: Source) -> Option<usize> {
+        match source {
+            Source::Input(input) => self.columns[input].dictionary,
+            Source::Step { step, .. } => match self.steps[step].transform.output() {
+                super::Output::Category(dictionary) => Some(dictionary),
+                _ => None,
+            },
+        }
+    }
+
+    /// Whether any transform learns. If not, features before and after a row are the same.
+    pub fn learns(&self) -> bool {
+        self.learns
+    }
+
+    /// The number of dense features.
+    pub fn dense_width(&self) -> usize {
+        self.dense.len()
+    }
+
+    /// The number of sparse features met so far.
+    pub fn sparse_count(&self) -> usize {
+        self.fixed as usize + self.grown.len()
+    }
+
+    /// Computes the features of rows `start .. start + len` with the statistics as they are.
+    pub fn apply(&self, rows: &Rows, start: usize, len: usize, block: &mut Block, scratch: &mut Scratch) {
+        scratch.steps.resize_with(self.steps.len(), StepValues::default);
+        for (i, step) in self.steps.iter().enumerate() {
+            let (steps, rest) = scratch.steps.split_at_mut(i);
+            let inputs = Inputs { sources: &step.sources, rows, start, len, steps, before: false };
+            rest[0].differs = false;
+            step.transform.apply(inputs, &mut rest[0].after);
+        }
+        self.fill(rows, start, len, false, block, scratch);
+    }
+
+    /// Learns from rows `start .. start + len`, and computes their features: into `after` with statistics that include the
+    /// row, and if asked for into `before` with statistics as they stood before it.
+    pub fn learn(
+        &mut self,
+        rows: &Rows,
+        start: usize,
+        len: usize,
+        before: Option<&mut Block>,
+        after: &mut Block,
+        scratch: &mut Scratch,
+    ) {
+        scratch.steps.resize_with(self.steps.len(), StepValues::default);
+        let wants_before = before.is_some();
+        for (i, step) in self.steps.iter_mut().enumerate() {
+            let (steps, rest) = scratch.steps.split_at_mut(i);
+            let inputs = |before| Inputs { sources: &step.sources, rows, start, len, steps, before };
+            let out = &mut rest[0];
+            out.differs = wants_before && step.differs;
+            if step.transform.learns() {
+                let earlier = wants_before.then(|| (inputs(true), &mut out.before));
+                step.transform.learn(earlier, inputs(false), &mut out.after);
+            } else {
+                step.transform.apply(inputs(false), &mut out.after);
+                if out.differs {
+                    step.transform.apply(inputs(true), &mut out.before);
+                }
+            }
+        }
+        self.number_new(len, scratch);
+        self.fill(rows, start, len, false, after, scratch);
+        if let Some(before) = before {
+            self.fill(rows, start, len, true, before, scratch);
+        }
+    }
+
+    /// Numbers sparse features that were met for the first time, in the order of rows and, within a row, of groups.
+    fn number_new(&mut self, len: usize, scratch: &Scratch) {
+        let mut any_new = false;
+        for group in self.sparse.iter_mut().filter(|group| group.features.is_none()) {
+            let count = self.steps[group.step].transform.categories() as usize;
+            group.numbers.resize(count, NONE);
+            any_new |= group.numbered < count;
+        }
+        if !any_new {
+            return;
+        }
+        for row in 0..len {
+            for (g, group) in self.sparse.iter_mut().enumerate().filter(|(_, group)| group.features.is_none()) {
+                let index = scratch.steps[group.step].after.ids[row];
+                if index != NONE && group.numbers[index as usize] == NONE {
+                    group.numbers[index as usize] = self.fixed + self.grown.len() as u32;
+                    group.numbered += 1;
+                    self.grown.push((g as u32, index));
+                }
+            }
+        }
+    }
+
+    /// Moves what the steps computed into a block.
+    fn fill(&self, rows: &Rows, start: usize, len: usize, before: bool, block: &mut Block, scratch: &Scratch) {
+        let width = self.dense.len();
+        block.reset(len, width);
+        if len == 0 {
+            return;
+        }
+        for (slot, feature) in self.dense.iter().enumerate() {
+            let sources = std::slice::from_ref(&feature.source);
+            let values = Inputs { sources, rows, start, len, steps: &scratch.steps, before }.numbers(0);
+            for (place, value) in block.dense[slot..].iter_mut().step_by(width).zip(values) {
+                *place = *value;
+            }
+        }
+        if self.sparse.is_empty() {
+            return;
+        }
+        for row in 0..len {
+            for group in &self.sparse {
+                let step = &scratch.steps[group.step];
+                let values: &Values = if before && step.differs { &step.before } else { &step.after };
+                for column in 0..group.columns {
+                    let number = group.number(values.ids[column * len + row]);
+                    if number != NONE {
+                        block.indices.push(number);
+                        block.values.push(if group.has_values { values.numbers[column * len + row] } else { 1.0 });
+                    }
+                }
+            }
+            block.offsets[row + 1] = block.indices.len() as u32;
+        }
+    }
+
+    /// The names of the dense features, by slot.
+    pub fn dense_features(&self) -> impl Iterator<Item = Feature> + '_ {
+        self.dense.iter().map(|feature| Feature { processed_input: feature.name.clone(), category: None })
+    }
+
+    /// The name of a sparse feature.
+    pub fn sparse_feature(&self, number: u32) -> Option<Feature> {
+        let (group, index) = if number < self.fixed {
+            let holds = |group: &&SparseGroup| number < group.base + group.features.unwrap_or(0);
+            let group = self.sparse.iter().filter(|group| group.features.is_some()).find(holds)?;
+            (group, number - group.base)
+        } else {
+            let (group, index) = self.grown.get((number - self.fixed) as usize)?;
+            (&self.sparse[*group as usize], *index)
+        };
+        let category = self.steps[group.step].transform.category(index, &self.dictionaries);
+        Some(Feature { processed_input: group.name.clone(), category })
+    }
+
+    /// All that was learned, as bytes.
+    pub fn save(&self) -> Vec<u8> {
+        let steps = self.steps.iter().map(|step| step.transform.save(&self.dictionaries)).collect();
+        encode(&Saved { steps, grown: self.grown.clone() })
+    }
+
+    /// Replaces what was learned.
+    ///
+    /// # Errors
+    /// When the bytes are not from a pipeline of the same transforms.
+    pub fn load(&mut self, state: &[u8]) -> Result<(), SnapshotError> {
+        let saved: Saved = decode(state)?;
+        if saved.steps.len() != self.steps.len() {
+            return Err(SnapshotError::Content("the number of transforms differs".to_string()));
+        }
+        for (step, state) in self.steps.iter_mut().zip(&saved.steps) {
+            step.transform.load(state, &mut self.dictionaries)?;
+        }
+        self.grown.clear();
+        for group in self.sparse.iter_mut().filter(|group| group.features.is_none()) {
+            group.numbers.clear();
+            group.numbered = 0;
+            group.numbers.resize(self.steps[group.step].transform.categories() as usize, NONE);
+        }
+        let mut seen = HashSet::new();
+        for (g, index) in saved.grown {
+            let group = self.sparse.get_mut(g as usize).filter(|group| group.features.is_none());
+            let place = group.and_then(|group| Some((group.numbers.get_mut(index as usize)?, &mut group.numbered)));
+            match place {
+                Some((place, numbered)) if seen.insert((g, index)) => {
+                    *place = self.fixed + self.grown.len() as u32;
+                    *numbered += 1;
+                }
+                _ => return Err(SnapshotError::Content("sparse features do not fit their categories".to_string())),
+            }
+            self.grown.push((g, index));
+        }
+        Ok(())
+    }
+
+    /// Takes in what another one has learned from other rows. Returns the number here of each sparse feature there;
+    /// [`NONE`] for those that found no room.
+    ///
+    /// # Errors
+    /// [`Error::Merge`] when the transforms are not the same.
+    pub fn merge(&mut self, other: &Self) -> Result<Vec<u32>> {
+        let same = self.steps.len() == other.steps.len()
+            && self.steps.iter().zip(&other.steps).all(|(a, b)| a.function == b.function && a.sources == b.sources);
+        if !same || self.fixed != other.fixed {
+            return Err(Error::Merge("the models' transforms differ".to_string()));
+        }
+        for (step, theirs) in self.steps.iter_mut().zip(&other.steps) {
+            step.transform.merge(&theirs.transform.save(&other.dictionaries), &mut self.dictionaries)?;
+        }
+        let mut numbers: Vec<u32> = (0..self.fixed).collect();
+        for (g, index) in &other.grown {
+            let group = &mut self.sparse[*g as usize];
+            let transform = &self.steps[group.step].transform;
+            group.numbers.resize(transform.categories() as usize, NONE);
+            let name = other.steps[group.step].transform.category(*index, &other.dictionaries);
+            let place = name
+                .and_then(|name| transform.index_of(&name, &self.dictionaries))
+                .and_then(|index| Some((index, group.numbers.get_mut(index as usize)?)));
+            numbers.push(match place {
+                None => NONE,
+                Some((index, number)) => {
+                    if *number == NONE {
+                        *number = self.fixed + self.grown.len() as u32;
+                        group.numbered += 1;
+                        self.grown.push((*g, index));
+                    }
+                    *number
+                }
+            });
+        }
+        Ok(numbers)
+    }
+
+    /// Bytes of memory that dictionaries and statistics take.
+    pub fn state_bytes(&self) -> usize {
+        let dictionaries: usize = self.dictionaries.iter().map(Dictionary::state_bytes).sum();
+        let steps: usize = self.steps.iter().map(|step| step.transform.state_bytes()).sum();
+        let numbers: usize = self.sparse.iter().map(|group| group.numbers.capacity() * 4).sum();
+        dictionaries + steps + numbers + self.grown.capacity() * 8
+    }
+}

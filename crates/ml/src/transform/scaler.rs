@@ -1,0 +1,189 @@
+//! What all scalers of one column share: `(x − offset) / divisor`, with an offset and a divisor from running statistics.
+
+use std::fmt::Debug;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::arguments::Call;
+use super::{Inputs, Output, Transform, Values};
+use crate::Result;
+use crate::rows::{Dictionary, LARGEST};
+use crate::snapshot::{SnapshotError, decode, encode};
+
+/// An affine map of a number.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Scale {
+    /// What is taken away.
+    pub(super) offset: f64,
+    /// What the rest is divided by. Infinite where there is no spread: then every value becomes 0.
+    pub(super) divisor: f64,
+}
+
+impl Scale {
+    /// The scale for a spread, which may be none.
+    #[inline]
+    pub(super) fn new(offset: f64, spread: f64) -> Self {
+        Self { offset, divisor: if spread > 0.0 { spread } else { f64::INFINITY } }
+    }
+
+    #[inline]
+    fn of(self, x: f64) -> f64 {
+        ((x - self.offset) / self.divisor).clamp(-LARGEST, LARGEST)
+    }
+}
+
+/// Statistics of a column from which a scale follows. They never see NaN.
+pub(super) trait Statistics: Debug + Clone + Send + Sync + Serialize + DeserializeOwned {
+    /// Takes a value in.
+    fn update(&mut self, x: f64);
+
+    /// The scale for the values so far.
+    fn scale(&self) -> Scale;
+
+    /// Takes in statistics of other values.
+    fn merge(&mut self, other: &Self);
+
+    /// Bytes of memory beyond the value itself.
+    fn heap_bytes(&self) -> usize {
+        0
+    }
+}
+
+/// Scales a column by statistics that it learns. Missing values stay missing and count nowhere.
+#[derive(Debug)]
+pub(super) struct Scaler<S> {
+    statistics: S,
+    centering: bool,
+    scaling: bool,
+}
+
+impl<S: Statistics + 'static> Scaler<S> {
+    /// A scaler that learns.
+    pub(super) fn learned(statistics: S, centering: bool, scaling: bool) -> Box<dyn Transform> {
+        Box::new(Self { statistics, centering, scaling })
+    }
+
+    #[inline]
+    fn scale(&self) -> Scale {
+        let scale = self.statistics.scale();
+        Scale {
+            offset: if self.centering { scale.offset } else { 0.0 },
+            divisor: if self.scaling { scale.divisor } else { 1.0 },
+        }
+    }
+}
+
+impl<S: Statistics + 'static> Transform for Scaler<S> {
+    fn output(&self) -> Output {
+        Output::Numbers(1)
+    }
+
+    fn learns(&self) -> bool {
+        true
+    }
+
+    fn passes_missing(&self) -> bool {
+        true
+    }
+
+    fn apply(&self, x: Inputs<'_>, out: &mut Values) {
+        apply(self.scale(), x, out);
+    }
+
+    fn learn(&mut self, before: Option<(Inputs<'_>, &mut Values)>, after: Inputs<'_>, out: &mut Values) {
+        let mut scale = self.scale();
+        out.numbers.resize(after.rows(), 0.0);
+        let pairs = after.numbers(0).iter().zip(&mut out.numbers);
+        match before {
+            Some((x, out_before)) => {
+                out_before.numbers.resize(x.rows(), 0.0);
+                let earlier = x.numbers(0).iter().zip(&mut out_before.numbers);
+                for ((x, out), (x_before, out_before)) in pairs.zip(earlier) {
+                    *out_before = scale.of(*x_before);
+                    if !x.is_nan() {
+                        self.statistics.update(*x);
+                        scale = self.scale();
+                    }
+                    *out = scale.of(*x);
+                }
+            }
+            None => {
+                for (x, out) in pairs {
+                    if !x.is_nan() {
+                        self.statistics.update(*x);
+                        scale = self.scale();
+                    }
+                    *out = scale.of(*x);
+                }
+            }
+        }
+    }
+
+    fn save(&self, _: &[Dictionary]) -> Vec<u8> {
+        encode(&self.statistics)
+    }
+
+    fn load(&mut self, state: &[u8], _: &mut [Dictionary]) -> Result<(), SnapshotError> {
+        self.statistics = decode(state)?;
+        Ok(())
+    }
+
+    fn merge(&mut self, state: &[u8], _: &mut [Dictionary]) -> Result<(), SnapshotError> {
+        self.statistics.merge(&decode(state)?);
+        Ok(())
+    }
+
+    fn state_bytes(&self) -> usize {
+        size_of::<S>() + self.statistics.heap_bytes()
+    }
+}
+
+/// A scaler whose statistics were given.
+#[derive(Debug)]
+struct Given(Scale);
+
+impl Transform for Given {
+    fn output(&self) -> Output {
+        Output::Numbers(1)
+    }
+
+    fn passes_missing(&self) -> bool {
+        true
+    }
+
+    fn apply(&self, x: Inputs<'_>, out: &mut Values) {
+        apply(self.0, x, out);
+    }
+}
+
+fn apply(scale: Scale, x: Inputs<'_>, out: &mut Values) {
+    out.numbers.resize(x.rows(), 0.0);
+    for (x, out) in x.numbers(0).iter().zip(&mut out.numbers) {
+        *out = scale.of(*x);
+    }
+}
+
+/// Makes a scaler from a call: statistics learned if `OVER ()` followed, otherwise `given` from its arguments; then, where
+/// the function has them, the flags `centering` and `scaling`.
+pub(super) fn make<S: Statistics + 'static>(
+    call: &mut Call<'_>,
+    empty: S,
+    given: impl FnOnce(&mut Call<'_>) -> Result<Scale>,
+    has_flags: bool,
+) -> Result<Box<dyn Transform>> {
+    let fixed = if call.learned { None } else { Some(given(call)?) };
+    let (mut centering, mut scaling) = (true, true);
+    if has_flags {
+        centering = call.flag_or("centering", true)?;
+        scaling = call.flag_or("scaling", true)?;
+    }
+    call.finish()?;
+    Ok(match fixed {
+        None => Scaler::learned(empty, centering, scaling),
+        Some(scale) => Box::new(Given(Scale {
+            offset: if centering { scale.offset } else { 0.0 },
+            divisor: if scaling { scale.divisor } else { 1.0 },
+        })),
+    })
+}

@@ -1,0 +1,10 @@
+//! Tests of the crate through its public face.
+#![allow(clippy::unwrap_used)]
+
+mod declared;
+mod faults;
+mod merging;
+mod prequential;
+mod sequential;
+mod snapshots;
+mod transforms;

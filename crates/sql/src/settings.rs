@@ -1,0 +1,137 @@
+//! What `SET` sets, and errors about options at their place in a script.
+
+use tidegate_options::{Kind, OptionDef, OptionError, Options, resolve};
+
+use crate::{Diagnostic, OptionPair, Span};
+
+/// Every setting of `SET 'name' = 'value'`. Defaults of script parameters, `param.…`, are not among them.
+pub const SETTINGS: &[OptionDef] = &[
+    OptionDef::optional(
+        "parallelism.default",
+        Kind::Int { min: 1, max: 1024 },
+        "How many threads a job uses. If not set, as many as there are processor cores. Results do not depend on it.",
+    ),
+    OptionDef::new(
+        "execution.runtime-mode",
+        Kind::Choice(&["automatic", "streaming", "batch"]),
+        "automatic",
+        "How a query runs: streaming reads its tables as streams that go on, batch as finished tables. Automatic streams a \
+         query with an unbounded table or a training function.",
+    ),
+    OptionDef::new(
+        "execution.batch-size",
+        Kind::Int { min: 1, max: 1 << 20 },
+        "8192",
+        "The most rows that move through the operators at once.",
+    ),
+    OptionDef::new(
+        "execution.shards",
+        Kind::Int { min: 1, max: 4096 },
+        "16",
+        "Into how many parts keyed and parallel state is divided. Unlike the number of threads it is part of a job's meaning: \
+         a checkpoint can only be resumed with as many.",
+    ),
+    OptionDef::new(
+        "execution.memory-limit",
+        Kind::Bytes,
+        "1 gb",
+        "How much memory queries may take before they spill to disk or fail.",
+    ),
+    OptionDef::new(
+        "execution.checkpointing.interval",
+        Kind::Duration,
+        "10 s",
+        "The time from one checkpoint to the next. 0 takes none.",
+    ),
+    OptionDef::optional(
+        "execution.checkpointing.dir",
+        Kind::Text,
+        "The folder of the job's checkpoints. If not set, .tidegate/checkpoints/ and the job's name.",
+    ),
+    OptionDef::optional(
+        "registry.path",
+        Kind::Text,
+        "The folder of the model registry. If not set, .tidegate/registry.",
+    ),
+    OptionDef::optional("job.name", Kind::Text, "The job's name. If not set, the name of the script."),
+];
+
+/// The part of a SET key before a parameter's name.
+pub const PARAMETER_PREFIX: &str = "param.";
+
+/// Holds the options of a WITH clause against their declarations.
+///
+/// `clause` is pointed at when an option is missing.
+///
+/// # Errors
+/// The first option that is unknown, given twice, of the wrong kind, or missing.
+pub fn resolve_options(tables: &[&[OptionDef]], pairs: &[OptionPair], clause: Span) -> Result<Options, Diagnostic> {
+    let given = pairs.iter().map(|pair| (pair.key.as_str(), pair.value.as_str()));
+    resolve(tables, given).map_err(|error| option_error(&error, pairs, clause))
+}
+
+/// Points at the key or the value that an option error is about; at `clause` where neither was written.
+pub fn option_error(error: &OptionError, pairs: &[OptionPair], clause: Span) -> Diagnostic {
+    let pair = pairs.iter().rev().find(|pair| pair.key == error.key());
+    let key_span = pair.map_or(clause, |pair| pair.key_span);
+    match error {
+        OptionError::Unknown { key, nearest, known } => {
+            let diagnostic = Diagnostic::new(key_span, format!("unknown option '{key}'"));
+            match nearest {
+                Some(near) => diagnostic.with_help(format!("did you mean '{near}'?")),
+                None if known.is_empty() => diagnostic,
+                None => diagnostic.with_help(format!("known are: {}", known.join(", "))),
+            }
+        }
+        OptionError::BadValue { .. } => Diagnostic::new(pair.map_or(clause, |pair| pair.value_span), error.to_string()),
+        OptionError::Twice { .. } => Diagnostic::new(key_span, error.to_string()),
+        OptionError::Missing { .. } => Diagnostic::new(clause, error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Parameters, Statement, parse_script};
+
+    const OPTIONS: &[OptionDef] = &[
+        OptionDef::required("path", Kind::Text, "The file to read."),
+        OptionDef::new("epochs", Kind::Int { min: 1, max: 100 }, "1", "How often."),
+    ];
+
+    fn said(clause: &str) -> String {
+        let script =
+            parse_script("a.sql", &format!("CREATE TABLE t (a INT)\nWITH ({clause})"), &Parameters::default()).unwrap();
+        let Statement::CreateTable(table) = &script.statements[0].statement else { unreachable!() };
+        let span = script.statements[0].span;
+        resolve_options(&[OPTIONS], &table.options, span).unwrap_err().in_source(&script.source).to_string()
+    }
+
+    #[test]
+    fn every_default_is_of_its_kind() {
+        let options = resolve(&[SETTINGS], []).unwrap();
+        assert_eq!(options.int("execution.batch-size"), 8192);
+        assert_eq!(options.bytes("execution.memory-limit"), Some(1 << 30));
+        assert_eq!(options.int_opt("parallelism.default"), None);
+        assert_eq!(options.text("execution.runtime-mode"), "automatic");
+    }
+
+    #[test]
+    fn an_option_error_points_at_the_key_or_the_value() {
+        assert_eq!(
+            said("'path' = 'x', 'epoch' = '5'"),
+            "a.sql:2:21: unknown option 'epoch'\n  |\n2 | WITH ('path' = 'x', 'epoch' = '5')\n  |                     ^^^^^^^\n\
+             help: did you mean 'epochs'?"
+        );
+        assert_eq!(
+            said("'path' = 'x', 'epochs' = '0'"),
+            "a.sql:2:32: option 'epochs': '0' is not a whole number from 1 to 100\n  |\n\
+             2 | WITH ('path' = 'x', 'epochs' = '0')\n  |                                ^^^"
+        );
+        assert_eq!(
+            said("'epochs' = '5'"),
+            "a.sql:1:1: option 'path' is missing; it takes text: The file to read.\n  |\n\
+             1 | CREATE TABLE t (a INT)\n  | ^^^^^^^^^^^^^^^^^^^^^^"
+        );
+    }
+}

