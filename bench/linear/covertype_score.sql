@@ -6,7 +6,7 @@ CREATE TABLE covertype (
   DOUBLE, f21 DOUBLE, f22 DOUBLE, f23 DOUBLE, f24 DOUBLE, f25 DOUBLE, f26 DOUBLE, f27 DOUBLE, f28 DOUBLE, f29
   DOUBLE, f30 DOUBLE, f31 DOUBLE, f32 DOUBLE, f33 DOUBLE, f34 DOUBLE, f35 DOUBLE, f36 DOUBLE, f37 DOUBLE, f38
   DOUBLE, f39 DOUBLE, f40 DOUBLE, f41 DOUBLE, f42 DOUBLE, f43 DOUBLE, f44 DOUBLE, f45 DOUBLE, f46 DOUBLE, f47
-  DOUBLE, f48 DOUBLE, f49 DOUBLE, f50 DOUBLE, f51 DOUBLE, f52 DOUBLE, f53 DOUBLE, f54 DOUBLE, target INT
+  DOUBLE, f48 DOUBLE, f49 DOUBLE, f50 DOUBLE, f51 DOUBLE, f52 DOUBLE, f53 DOUBLE, f54 DOUBLE, target BOOLEAN
 ) WITH ('connector' = 'filesystem', 'path' = '${input}', 'format' = 'csv', 'csv.header' = 'true');
 
 CREATE MODEL covertype_sgd
@@ -18,13 +18,13 @@ CREATE MODEL covertype_sgd
     DOUBLE, f39 DOUBLE, f40 DOUBLE, f41 DOUBLE, f42 DOUBLE, f43 DOUBLE, f44 DOUBLE, f45 DOUBLE, f46 DOUBLE, f47
     DOUBLE, f48 DOUBLE, f49 DOUBLE, f50 DOUBLE, f51 DOUBLE, f52 DOUBLE, f53 DOUBLE, f54 DOUBLE
   )
-  OUTPUT (predicted INT, probability DOUBLE)
+  OUTPUT (predicted BOOLEAN, probability DOUBLE)
   WITH (
-    'provider' = 'tidegate', 'task' = 'classification', 'algorithm' = 'logistic_regression', 'classes' = '0,1',
+    'provider' = 'tidegate', 'task' = 'classification', 'algorithm' = 'logistic_regression',
     'optimizer' = 'sgd', 'learning_rate' = '0.1', 'l2' = '0'
   );
 
-CREATE TABLE predictions (predicted INT, probability DOUBLE)
+CREATE TABLE predictions (predicted BOOLEAN, probability DOUBLE)
 WITH ('connector' = 'filesystem', 'path' = '${output}/predictions', 'format' = 'csv');
 
 CREATE TABLE quality (accuracy DOUBLE, f1 DOUBLE, log_loss DOUBLE, roc_auc DOUBLE)
@@ -45,8 +45,8 @@ FROM ML_TRAIN(
 
 EXECUTE STATEMENT SET
 BEGIN
-  INSERT INTO predictions SELECT predicted, probability FROM scored;
-  INSERT INTO quality
+  INSERT OVERWRITE predictions SELECT predicted, probability FROM scored;
+  INSERT OVERWRITE quality
   SELECT
     ML_ACCURACY(target, predicted) AS accuracy,
     ML_F1(target, predicted) AS f1,

@@ -1,20 +1,20 @@
 -- Electricity prices, up or down: one pass of plain SGD; each row is predicted, then learned. Every prediction is
 -- written, and four metrics over all of them. Parameters: input, the CSV file; output, a folder.
 CREATE TABLE elec (
-  feat_1 DOUBLE, feat_2 DOUBLE, feat_3 DOUBLE, feat_4 DOUBLE, feat_5 DOUBLE, feat_6 DOUBLE, target INT
+  feat_1 DOUBLE, feat_2 DOUBLE, feat_3 DOUBLE, feat_4 DOUBLE, feat_5 DOUBLE, feat_6 DOUBLE, target BOOLEAN
 ) WITH ('connector' = 'filesystem', 'path' = '${input}', 'format' = 'csv', 'csv.header' = 'true');
 
 CREATE MODEL elec_sgd
   INPUT (
     feat_1 DOUBLE, feat_2 DOUBLE, feat_3 DOUBLE, feat_4 DOUBLE, feat_5 DOUBLE, feat_6 DOUBLE
   )
-  OUTPUT (predicted INT, probability DOUBLE)
+  OUTPUT (predicted BOOLEAN, probability DOUBLE)
   WITH (
-    'provider' = 'tidegate', 'task' = 'classification', 'algorithm' = 'logistic_regression', 'classes' = '0,1',
+    'provider' = 'tidegate', 'task' = 'classification', 'algorithm' = 'logistic_regression',
     'optimizer' = 'sgd', 'learning_rate' = '0.1', 'l2' = '0'
   );
 
-CREATE TABLE predictions (predicted INT, probability DOUBLE)
+CREATE TABLE predictions (predicted BOOLEAN, probability DOUBLE)
 WITH ('connector' = 'filesystem', 'path' = '${output}/predictions', 'format' = 'csv');
 
 CREATE TABLE quality (accuracy DOUBLE, f1 DOUBLE, log_loss DOUBLE, roc_auc DOUBLE)
@@ -33,8 +33,8 @@ FROM ML_TRAIN(
 
 EXECUTE STATEMENT SET
 BEGIN
-  INSERT INTO predictions SELECT predicted, probability FROM scored;
-  INSERT INTO quality
+  INSERT OVERWRITE predictions SELECT predicted, probability FROM scored;
+  INSERT OVERWRITE quality
   SELECT
     ML_ACCURACY(target, predicted) AS accuracy,
     ML_F1(target, predicted) AS f1,

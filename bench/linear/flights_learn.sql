@@ -1,6 +1,6 @@
 -- Flights, delayed or not, by sparse features: one pass of plain SGD, learning only. Parameters: input, the CSV file.
 CREATE TABLE flights (
-  `hour` STRING, weekday STRING, origin STRING, destination STRING, distance DOUBLE, delayed INT
+  `hour` STRING, weekday STRING, origin STRING, destination STRING, distance DOUBLE, delayed BOOLEAN
 ) WITH ('connector' = 'filesystem', 'path' = '${input}', 'format' = 'csv', 'csv.header' = 'true');
 
 CREATE MODEL flights_sgd
@@ -14,9 +14,9 @@ CREATE MODEL flights_sgd
   INPUT (
     `hour` STRING, weekday STRING, origin STRING, destination STRING, distance DOUBLE
   )
-  OUTPUT (predicted INT, probability DOUBLE)
+  OUTPUT (predicted BOOLEAN, probability DOUBLE)
   WITH (
-    'provider' = 'tidegate', 'task' = 'classification', 'algorithm' = 'logistic_regression', 'classes' = '0,1',
+    'provider' = 'tidegate', 'task' = 'classification', 'algorithm' = 'logistic_regression',
     'optimizer' = 'sgd', 'learning_rate' = '0.1', 'l2' = '0'
   )
   AS SELECT

@@ -1,7 +1,7 @@
 -- Flights, delayed or not, by sparse features: one pass of plain SGD; each row is predicted, then learned. Every
 -- prediction is written, and four metrics over all of them. Parameters: input, the CSV file; output, a folder.
 CREATE TABLE flights (
-  `hour` STRING, weekday STRING, origin STRING, destination STRING, distance DOUBLE, delayed INT
+  `hour` STRING, weekday STRING, origin STRING, destination STRING, distance DOUBLE, delayed BOOLEAN
 ) WITH ('connector' = 'filesystem', 'path' = '${input}', 'format' = 'csv', 'csv.header' = 'true');
 
 CREATE MODEL flights_sgd
@@ -15,13 +15,13 @@ CREATE MODEL flights_sgd
   INPUT (
     `hour` STRING, weekday STRING, origin STRING, destination STRING, distance DOUBLE
   )
-  OUTPUT (predicted INT, probability DOUBLE)
+  OUTPUT (predicted BOOLEAN, probability DOUBLE)
   WITH (
-    'provider' = 'tidegate', 'task' = 'classification', 'algorithm' = 'logistic_regression', 'classes' = '0,1',
+    'provider' = 'tidegate', 'task' = 'classification', 'algorithm' = 'logistic_regression',
     'optimizer' = 'sgd', 'learning_rate' = '0.1', 'l2' = '0'
   );
 
-CREATE TABLE predictions (predicted INT, probability DOUBLE)
+CREATE TABLE predictions (predicted BOOLEAN, probability DOUBLE)
 WITH ('connector' = 'filesystem', 'path' = '${output}/predictions', 'format' = 'csv');
 
 CREATE TABLE quality (accuracy DOUBLE, f1 DOUBLE, log_loss DOUBLE, roc_auc DOUBLE)
@@ -40,8 +40,8 @@ FROM ML_TRAIN(
 
 EXECUTE STATEMENT SET
 BEGIN
-  INSERT INTO predictions SELECT predicted, probability FROM scored;
-  INSERT INTO quality
+  INSERT OVERWRITE predictions SELECT predicted, probability FROM scored;
+  INSERT OVERWRITE quality
   SELECT
     ML_ACCURACY(delayed, predicted) AS accuracy,
     ML_F1(delayed, predicted) AS f1,

@@ -131,7 +131,7 @@ impl Error {
     }
 
     /// An error of the operating system, with what was being done to which file.
-    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
         let path = path.display().to_string();
         move |source| Self::Io { action, path, source }
     }

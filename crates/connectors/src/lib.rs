@@ -4,6 +4,29 @@
 //! is read through [`Scan`] and [`Reader`] and written through [`Sink`]. Reading can continue from any [`Position`]; a sink
 //! shows each row exactly once, whenever the process is killed. A connector is added by adding a file and a line to
 //! [`CONNECTORS`].
+//!
+//! ```
+//! use std::sync::Arc;
+//! use arrow::datatypes::{DataType, Field, Schema};
+//! use tidegate_connectors::{ScanRequest, TableSpec, open_table};
+//!
+//! let options = [("connector", "datagen"), ("number-of-rows", "3"), ("fields.dice.min", "1"), ("fields.dice.max", "6")];
+//! let table = open_table(&TableSpec {
+//!     name: "throws".to_string(),
+//!     schema: Arc::new(Schema::new(vec![Field::new("dice", DataType::Int32, true)])),
+//!     options: options.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect(),
+//!     base_dir: ".".into(),
+//! })?;
+//! let scan = table.scan(&ScanRequest::default())?;
+//! let mut reader = scan.open(0, None)?;
+//! let chunk = reader.next()?.expect("there are three rows");
+//! assert_eq!(chunk.batch.num_rows(), 3);
+//!
+//! // Another reader goes on where this one stopped: at the end.
+//! let mut rest = scan.open(0, Some(&chunk.position))?;
+//! assert!(rest.next()?.is_none());
+//! # Ok::<(), tidegate_connectors::Error>(())
+//! ```
 
 mod blackhole;
 mod datagen;

@@ -50,11 +50,10 @@ impl JobFolder {
         let lock = lock(path)?;
         let mut folder = Self { path: path.to_path_buf(), _lock: lock, run: Run::begin(fingerprint) };
         match read_sealed::<Run>(&folder.path.join("run"), "run")? {
-            Some(run) if !fresh => {
-                if run.fingerprint != fingerprint {
-                    return Err(Error::Storage(format!("{}: {CHANGED}", path.display())));
-                }
-                folder.run = run;
+            Some(run) if !fresh && run.fingerprint == fingerprint => folder.run = run,
+            // A run that failed before it had done anything leaves nothing to go on with: mend the script and run it again.
+            Some(run) if !fresh && (run.steps_done > 0 || folder.has_checkpoint()?) => {
+                return Err(Error::Storage(format!("{}: {CHANGED}", path.display())));
             }
             _ => {
                 folder.clear()?;
@@ -101,6 +100,12 @@ impl JobFolder {
         let _ = fs::remove_file(path.join("lock"));
         let _ = fs::remove_dir(&path);
         Ok(())
+    }
+
+    /// Whether the step under way has come to a checkpoint.
+    fn has_checkpoint(&self) -> Result<bool> {
+        let entries = fs::read_dir(&self.path).map_err(|error| failed("read", &self.path, error))?;
+        Ok(entries.filter_map(|entry| entry.ok()).any(|entry| entry.path().join("checkpoint").exists()))
     }
 
     fn save_run(&self) -> Result<()> {
@@ -218,7 +223,14 @@ mod tests {
         assert!(JobFolder::open(folder.path(), 2, false).unwrap_err().to_string().contains("--fresh"));
         let anew = JobFolder::open(folder.path(), 2, true).unwrap();
         assert_eq!(anew.steps_done(), 0);
-        anew.end().unwrap();
+        // Nothing is done yet: another script may begin.
+        drop(anew);
+        let other = JobFolder::open(folder.path(), 3, false).unwrap();
+        let step = other.step(0).unwrap();
+        write_sealed(&step.join("checkpoint"), "checkpoint", &1u32).unwrap();
+        drop(other);
+        assert!(JobFolder::open(folder.path(), 4, false).unwrap_err().to_string().contains("--fresh"));
+        JobFolder::open(folder.path(), 3, false).unwrap().end().unwrap();
         assert!(!folder.path().join("run").exists());
     }
 

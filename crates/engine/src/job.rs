@@ -74,6 +74,11 @@ pub(crate) fn run(
     }
 }
 
+/// How often plans read each table.
+fn readings<'p>(plans: impl Iterator<Item = &'p LogicalPlan>) -> Result<Vec<Arc<dyn TableProvider>>> {
+    Ok(plans.map(tables).collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
+}
+
 /// The tables that plans read, each once.
 fn sources<'p>(plans: impl Iterator<Item = &'p LogicalPlan>) -> Result<Vec<Arc<dyn TableProvider>>> {
     let mut found: Vec<Arc<dyn TableProvider>> = Vec::new();
@@ -147,7 +152,7 @@ fn run_bounded(
     let sources = sources(std::iter::once(&insert.plan))?;
     reset_monitors(&sources, &context.key, None)?;
     let sink = open_sink(insert.table.table.as_ref(), insert, format!("{}-0", context.key), CommitMode::AtEnd, None)?;
-    let totals = totals(&sources);
+    let totals = totals(&readings(std::iter::once(&insert.plan))?);
     let execution = &context.setting.execution;
     let written = execution.run(async {
         let mut stream = execution.stream(insert.plan.clone()).await?;

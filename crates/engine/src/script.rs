@@ -145,18 +145,23 @@ fn open_folder(session: &mut Session, script: &Script, options: &RunOptions) -> 
             session.run(&script.source, located, &crate::Silent, None)?;
         }
     }
-    if let Some(given) = session.job_name() {
-        name = given;
-    } else {
-        session.name_job(&name)?;
+    let named = session.job_name().is_some();
+    match session.job_name() {
+        Some(given) => name = given,
+        None => session.name_job(&name)?,
     }
-    let safe: String =
+    let mut safe: String =
         name.chars().map(|c| if c.is_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '_' }).collect();
+    if !named {
+        // Many a script is called job.sql: its folder tells one from another.
+        let dir = std::path::absolute(&session.config().script_dir)?;
+        safe += &format!("-{:08x}", fnv1a(dir.to_string_lossy().bytes()) as u32);
+    }
     let path = session.checkpoints().join(safe.trim_start_matches('.'));
     JobFolder::open(&path, fingerprint(session, script), options.fresh)
 }
 
-/// Tells whether an interrupted run was of the same script, with the same parameters and settings. FNV-1a, 64 bits.
+/// Tells whether an interrupted run was of the same script, with the same parameters and settings.
 fn fingerprint(session: &Session, script: &Script) -> u64 {
     let config = session.config();
     let given: Vec<String> = config.parameters.given().map(|(name, value)| format!("{name}={value}")).collect();
@@ -164,7 +169,11 @@ fn fingerprint(session: &Session, script: &Script) -> u64 {
     let parts = std::iter::once(script.source.text.as_ref())
         .chain(given.iter().map(String::as_str))
         .chain(settings.iter().map(String::as_str));
-    let bytes = parts.flat_map(|part| part.bytes().chain(std::iter::once(0)));
+    fnv1a(parts.flat_map(|part| part.bytes().chain(std::iter::once(0))))
+}
+
+/// FNV-1a, 64 bits: the same in every version of this program, which the standard library's hashes do not promise.
+fn fnv1a(bytes: impl Iterator<Item = u8>) -> u64 {
     bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 

@@ -77,9 +77,12 @@ pub struct Counts {
 pub struct Processed {
     /// The output columns, a row an input row.
     pub predictions: RecordBatch,
-    /// Snapshots of the model ([`Model::save`]) at version points that the watermark has reached, each with its time.
-    pub versions: Vec<(i64, Vec<u8>)>,
+    /// Snapshots of the model at version points that the watermark has reached.
+    pub versions: Snapshots,
 }
+
+/// Snapshots of a model ([`Model::save`]), each with the event time it was taken at.
+pub type Snapshots = Vec<(i64, Vec<u8>)>;
 
 /// What happens to the rows that are gathered into a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -203,7 +206,7 @@ impl Prequential {
         event_time: &[i64],
         label_time: Option<&Int64Array>,
         delay: i64,
-    ) -> Result<(Predictions, Vec<(i64, Vec<u8>)>)> {
+    ) -> Result<(Predictions, Snapshots)> {
         let rows = incoming.rows.len();
         let mut predictions = self.model.predictions(rows);
         let mut versions = Vec::new();
@@ -251,7 +254,7 @@ impl Prequential {
 
     /// Moves the watermark to `time` if that is later, and learns every row that is due then. Returns the snapshots at
     /// version points passed.
-    pub fn advance_to(&mut self, time: i64) -> Vec<(i64, Vec<u8>)> {
+    pub fn advance_to(&mut self, time: i64) -> Snapshots {
         let mut versions = Vec::new();
         if time > self.watermark {
             self.learn_due(time, &mut versions);
@@ -261,7 +264,7 @@ impl Prequential {
     }
 
     /// Ends the input: learns every row that waits. Returns the snapshots at version points not reached before.
-    pub fn finish(&mut self) -> Vec<(i64, Vec<u8>)> {
+    pub fn finish(&mut self) -> Snapshots {
         self.advance_to(i64::MAX)
     }
 
@@ -300,7 +303,7 @@ impl Prequential {
     }
 
     /// Learns every row due at `time`, stopping at version points on the way for a snapshot.
-    fn learn_due(&mut self, time: i64, versions: &mut Vec<(i64, Vec<u8>)>) {
+    fn learn_due(&mut self, time: i64, versions: &mut Snapshots) {
         while let Some(point) = self.version_points.front().copied().filter(|point| *point <= time) {
             self.version_points.pop_front();
             self.learn_up_to(point);

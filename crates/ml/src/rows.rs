@@ -21,6 +21,12 @@ use crate::{DataFault, Error, InputKind, Result};
 /// The largest magnitude that a model takes. Within it no sum of squares of an imaginable stream overflows.
 pub const LARGEST: f64 = 1e100;
 
+/// Whether a number is one that a model takes: not NaN, not infinite, not beyond [`LARGEST`].
+#[inline]
+pub(crate) fn is_taken(number: f64) -> bool {
+    number.abs() <= LARGEST
+}
+
 /// The forms in which an input column is read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Reads {
@@ -157,11 +163,11 @@ impl Rows {
     pub fn faults(&self, columns: &[Column], arrays: &[ArrayRef], found: &mut Vec<DataFault>) {
         for ((column, array), values) in columns.iter().zip(arrays).zip(&self.columns) {
             // One pass that the compiler vectorises; the search for rows is for batches that hold a fault.
-            let suspicious = values.numbers.iter().fold(false, |any, v| any | !(v.abs() <= LARGEST));
+            let suspicious = values.numbers.iter().fold(false, |any, v| any | !is_taken(*v));
             if !suspicious {
                 continue;
             }
-            for (row, value) in values.numbers.iter().enumerate().filter(|(_, v)| !(v.abs() <= LARGEST)) {
+            for (row, value) in values.numbers.iter().enumerate().filter(|(_, v)| !is_taken(**v)) {
                 let reason = if value.is_nan() {
                     if !column.required {
                         continue;

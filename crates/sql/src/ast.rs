@@ -154,7 +154,7 @@ pub struct Watermark {
     /// The event time.
     pub column: Ident,
     /// The expression as written.
-    pub expression: Expr,
+    pub expression: Box<Expr>,
     /// How far the watermark stays behind the largest event time seen, in milliseconds. 0 for `AS column`.
     pub delay_ms: u64,
     /// The whole clause.

@@ -22,7 +22,7 @@ pub const SETTINGS: &[OptionDef] = &[
         "execution.batch-size",
         Kind::Int { min: 1, max: 1 << 20 },
         "8192",
-        "The most rows that move through the operators at once.",
+        "The most rows that move through the operators of a stream at once. Results do not depend on it.",
     ),
     OptionDef::new(
         "execution.shards",

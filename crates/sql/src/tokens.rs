@@ -14,7 +14,7 @@ use crate::{Diagnostic, Dialect, Position, Span, parameters};
 const NESTING_MAX: usize = 48;
 /// How many operators and words with a meaning may follow one another without a comma, as in `a + b + c`: the tree of such a
 /// chain is as deep as the chain is long.
-const CHAIN_MAX: usize = 2_000;
+const CHAIN_MAX: usize = 1_000;
 /// How many queries may be joined by UNION, INTERSECT and EXCEPT in a row, for the same reason.
 const SET_OPERATIONS_MAX: usize = 250;
 
@@ -123,9 +123,11 @@ fn parameter(
     }
 }
 
-/// What is known of an open bracket.
+/// What is known of an open bracket, or of a CASE without its END.
 #[derive(Debug, Default)]
 struct Group {
+    /// It is a CASE.
+    is_case: bool,
     /// It is a query, so that its commas part columns and not arguments.
     is_query: bool,
     /// See [`CHAIN_MAX`].
@@ -188,8 +190,8 @@ impl Scan {
     fn step(&mut self, token: &TokenWithSpan) -> Result<(), Diagnostic> {
         let is_array = matches!(&token.token, Token::Word(word) if word.keyword == Keyword::ARRAY);
         match token.token {
-            Token::Lt if self.arrays % 2 == 1 => self.arrays += 1,
-            _ if is_array && self.arrays % 2 == 0 => self.arrays += 1,
+            Token::Lt if !self.arrays.is_multiple_of(2) => self.arrays += 1,
+            _ if is_array && self.arrays.is_multiple_of(2) => self.arrays += 1,
             _ => self.arrays = usize::from(is_array),
         }
         match &token.token {
@@ -202,32 +204,42 @@ impl Scan {
                 self.groups.push(Group::default());
             }
             Token::RParen | Token::RBracket | Token::RBrace => {
-                self.groups.pop();
+                while self.groups.pop().is_some_and(|group| group.is_case) {}
             }
             Token::Comma => self.group().chain = 0,
-            Token::Word(word) => {
-                match word.keyword {
-                    Keyword::SELECT | Keyword::VALUES => self.group().is_query = true,
-                    Keyword::UNION | Keyword::INTERSECT | Keyword::EXCEPT | Keyword::MINUS => {
-                        self.group().set_operations += 1;
-                    }
-                    _ => {}
-                }
-                if word.keyword != Keyword::NoKeyword {
-                    self.group().chain += 1;
-                }
-            }
+            Token::Word(word) => self.keyword(word.keyword),
             Token::Number(..) | Token::SingleQuotedString(_) | Token::Placeholder(_) | Token::Period => {}
             _ => self.group().chain += 1,
         }
         self.within_limits(token)
     }
 
+    fn keyword(&mut self, keyword: Keyword) {
+        match keyword {
+            Keyword::NoKeyword => return,
+            Keyword::CASE => {
+                self.group().chain += 1;
+                self.groups.push(Group { is_case: true, is_query: true, ..Group::default() });
+                return;
+            }
+            Keyword::END if self.group().is_case => {
+                self.groups.pop();
+                return;
+            }
+            // The branches of a CASE stand side by side, as what commas part does.
+            Keyword::WHEN | Keyword::THEN | Keyword::ELSE if self.group().is_case => self.group().chain = 0,
+            Keyword::SELECT | Keyword::VALUES => self.group().is_query = true,
+            Keyword::UNION | Keyword::INTERSECT | Keyword::EXCEPT | Keyword::MINUS => self.group().set_operations += 1,
+            _ => {}
+        }
+        self.group().chain += 1;
+    }
+
     fn within_limits(&mut self, token: &TokenWithSpan) -> Result<(), Diagnostic> {
         let nested = self.groups.len() > NESTING_MAX || self.arrays > 2 * NESTING_MAX;
         let group = self.group();
         let message = if nested {
-            format!("brackets stand more than {NESTING_MAX} deep in one another")
+            format!("brackets and CASE stand more than {NESTING_MAX} deep in one another")
         } else if group.chain > CHAIN_MAX {
             format!("more than {CHAIN_MAX} operators and keywords follow one another without a comma")
         } else if group.set_operations > SET_OPERATIONS_MAX {
@@ -338,17 +350,22 @@ mod tests {
     #[test]
     fn what_could_exhaust_the_stack_is_refused() {
         let said = |text: String| read(&text).unwrap_err().to_string();
-        assert_eq!(said("(".repeat(100)), "brackets stand more than 48 deep in one another");
-        assert_eq!(said("ARRAY<".repeat(100)), "brackets stand more than 48 deep in one another");
+        assert_eq!(said("(".repeat(100)), "brackets and CASE stand more than 48 deep in one another");
+        assert_eq!(said("ARRAY<".repeat(100)), "brackets and CASE stand more than 48 deep in one another");
         assert_eq!(
             said("1".to_string() + &"+1".repeat(3000)),
-            "more than 2000 operators and keywords follow one another without a comma"
+            "more than 1000 operators and keywords follow one another without a comma"
         );
         assert_eq!(
             said("SELECT 1, 2".to_string() + &" UNION SELECT 1, 2".repeat(300)),
             "more than 250 queries are joined by UNION, INTERSECT or EXCEPT"
         );
         assert!(read(&"(1), ".repeat(10_000)).is_ok());
+        assert!(read(&format!("CASE{} END", " WHEN a = 1 THEN b + 1".repeat(10_000))).is_ok());
+        assert_eq!(
+            said("1".to_string() + &" + CASE WHEN 1 THEN 1 END".repeat(3000)),
+            "more than 1000 operators and keywords follow one another without a comma"
+        );
         assert!(read(&"SELECT a + b; ".repeat(10_000)).is_ok());
     }
 }

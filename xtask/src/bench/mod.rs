@@ -6,6 +6,7 @@
 mod linear;
 mod measurement;
 mod peers;
+mod row_cost;
 
 use crate::{Result, number_after};
 use measurement::Measurement;
@@ -30,7 +31,10 @@ struct Bench {
     run: fn(&Request) -> Result<Vec<Measurement>>,
 }
 
-const BENCHES: &[Bench] = &[Bench { name: "linear", about: linear::ABOUT, run: linear::run }];
+const BENCHES: &[Bench] = &[
+    Bench { name: "linear", about: linear::ABOUT, run: linear::run },
+    Bench { name: "row-cost", about: row_cost::ABOUT, run: row_cost::run },
+];
 
 pub fn run(arguments: &[String]) -> Result<()> {
     let mut request = Request { rows: None, only: None };

@@ -2,8 +2,10 @@
 
 mod commit;
 pub(crate) mod compression;
+mod existing;
 pub(crate) mod input;
 mod path;
+mod prepared;
 mod segment;
 mod sink;
 mod source;

@@ -72,7 +72,7 @@ pub(crate) fn list(table: &str, path: &Path) -> Result<Vec<PathBuf>> {
     })?;
     let mut files = Vec::new();
     for found in matches {
-        let found = found.map_err(|e| Error::io("read the folder", &e.path().to_path_buf())(e.into()))?;
+        let found = found.map_err(|e| Error::io("read the folder", e.path())(e.into()))?;
         if found.is_dir() {
             walk(&found, 0, &mut files)?;
         } else if !is_hidden(&found) {

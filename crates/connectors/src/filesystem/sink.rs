@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 use arrow::array::RecordBatch;
 use arrow::compute::CastOptions;
 use arrow::datatypes::SchemaRef;
-use serde::{Deserialize, Serialize};
 
 use super::Format;
 use super::commit::{CommitLog, Names, NewPart, next_part_number, remove};
 use super::compression::{Compression, Packer};
+use super::existing::{ends_with_newline, file_size};
 use super::path::{folder_of, is_one_file, list, sync_folder};
+use super::prepared::Prepared;
 use super::segment::{Segment, SegmentWriter, encoder};
 use crate::format::parquet::merge;
 use crate::format::zone::convert;
@@ -30,29 +31,6 @@ pub(super) struct Target {
     pub(super) schema: SchemaRef,
     pub(super) rolling_bytes: Option<u64>,
 }
-
-/// What a checkpoint keeps of a sink.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Prepared {
-    version: u8,
-    /// The segments that are not visible yet.
-    segments: Vec<Segment>,
-    /// Whether rows are added to the last one.
-    last_is_open: bool,
-    next_id: u64,
-    /// What was made visible before.
-    rows: u64,
-    bytes: u64,
-    /// With [`CommitMode::EachCheckpoint`] into one file: where the segments go. A fresh overwrite begins at 0.
-    offset: u64,
-    /// With [`CommitMode::EachCheckpoint`]: the old content is still to be removed.
-    is_first: bool,
-    /// With [`CommitMode::EachCheckpoint`] into a folder: old files to remove at the first commit, and the next part's number.
-    remove: Vec<PathBuf>,
-    next_part: u64,
-}
-
-const PREPARED_VERSION: u8 = 1;
 
 /// Writes into hidden files beside the target, which become it when the sink commits.
 pub(super) struct FileSink {
@@ -93,18 +71,7 @@ impl FileSink {
             one_file,
             overwrite: request.overwrite,
             mode: request.commit,
-            state: Prepared {
-                version: PREPARED_VERSION,
-                segments: Vec::new(),
-                last_is_open: false,
-                next_id: 0,
-                rows: 0,
-                bytes: 0,
-                offset: 0,
-                is_first: true,
-                remove: Vec::new(),
-                next_part: 0,
-            },
+            state: Prepared::default(),
             target,
             writer: None,
             created: false,
@@ -146,7 +113,7 @@ impl FileSink {
 
     /// Continues after a checkpoint.
     fn restore(&mut self, prepared: &[u8]) -> Result<()> {
-        self.state = decode(&self.target, prepared)?;
+        self.state = Prepared::decode(&self.target.path, prepared)?;
         self.log = CommitLog::load(&self.names)?;
         if self.log.is_some() {
             return Ok(());
@@ -422,14 +389,14 @@ impl Sink for FileSink {
         if self.log.is_none() {
             self.sync_segment(self.mode == CommitMode::EachCheckpoint)?;
         }
-        encode(&self.target, &self.state)
+        self.state.encode(&self.target.path)
     }
 
     fn commit(&mut self, prepared: &[u8]) -> Result<Committed> {
         if self.mode == CommitMode::AtEnd {
             return Ok(Committed::default());
         }
-        let prepared = decode(&self.target, prepared)?;
+        let prepared = Prepared::decode(&self.target.path, prepared)?;
         let (rows, bytes) =
             (prepared.segments.iter().map(|s| s.rows).sum(), prepared.segments.iter().map(|s| s.bytes).sum());
         let mut log = CommitLog::new(rows, bytes);
@@ -501,45 +468,4 @@ fn conform(target: &Target, batch: &RecordBatch) -> Result<RecordBatch> {
     columns
         .and_then(|columns| RecordBatch::try_new(wanted.clone(), columns))
         .map_err(Error::arrow(format!("writing to table '{}'", target.table)))
-}
-
-fn file_size(path: &Path) -> Result<u64> {
-    match fs::metadata(path) {
-        Ok(metadata) => Ok(metadata.len()),
-        Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(0),
-        Err(source) => Err(Error::io("read", path)(source)),
-    }
-}
-
-/// Whether the last line of a file of text is ended. Of a compressed one that takes reading it all.
-fn ends_with_newline(path: &Path, compression: Compression) -> Result<bool> {
-    let mut file = File::open(path).map_err(Error::io("open", path))?;
-    if compression == Compression::None {
-        file.seek(SeekFrom::End(-1)).map_err(Error::io("read", path))?;
-    }
-    let mut plain = compression.decoder(file).map_err(Error::io("decompress", path))?;
-    let mut buffer = vec![0; 1 << 16];
-    let mut last = b'\n';
-    loop {
-        let bytes = super::input::read_up_to(&mut plain, &mut buffer)
-            .map_err(|source| Error::corrupt(path, format!("rows cannot be added to it: {source}")))?;
-        match buffer[..bytes].last() {
-            Some(byte) => last = *byte,
-            None => return Ok(last == b'\n'),
-        }
-    }
-}
-
-fn encode(target: &Target, state: &Prepared) -> Result<Vec<u8>> {
-    postcard::to_stdvec(state)
-        .map_err(|source| Error::corrupt(&target.path, format!("the sink's state cannot be encoded: {source}")))
-}
-
-fn decode(target: &Target, prepared: &[u8]) -> Result<Prepared> {
-    match postcard::from_bytes::<Prepared>(prepared) {
-        Ok(state) if state.version == PREPARED_VERSION => Ok(state),
-        _ => {
-            Err(Error::changed(&target.path, "the checkpoint's state of this sink is not of this version of Tidegate"))
-        }
-    }
 }

@@ -30,6 +30,10 @@ pub(crate) fn parse_float(text: &[u8]) -> Option<f64> {
     if digits.get(at) == Some(&b'.') {
         let point = at + 1;
         at = point;
+        while let Some(eight) = digits.get(at..at + 8).and_then(eight_digits) {
+            mantissa = mantissa.wrapping_mul(100_000_000).wrapping_add(eight);
+            at += 8;
+        }
         while let Some(digit) = digits.get(at).map(|byte| byte.wrapping_sub(b'0')).filter(|digit| *digit < 10) {
             mantissa = mantissa.wrapping_mul(10).wrapping_add(u64::from(digit));
             at += 1;
@@ -37,13 +41,29 @@ pub(crate) fn parse_float(text: &[u8]) -> Option<f64> {
         scale = at - point;
         counted += scale;
     }
-    if at == digits.len() && (1..=DIGITS_MAX).contains(&counted) && mantissa <= 1 << 53 {
-        if let Some(power) = POWERS.get(scale) {
-            let value = mantissa as f64 / power;
-            return Some(if negative { -value } else { value });
-        }
+    if at == digits.len()
+        && (1..=DIGITS_MAX).contains(&counted)
+        && mantissa <= 1 << 53
+        && let Some(power) = POWERS.get(scale)
+    {
+        let value = mantissa as f64 / power;
+        return Some(if negative { -value } else { value });
     }
     std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+/// The number that eight digits stand for, by three multiplications (Langdale, "Quickly parsing eight digits").
+#[inline]
+fn eight_digits(text: &[u8]) -> Option<u64> {
+    let word = u64::from_le_bytes(text.try_into().ok()?);
+    let (high, shifted) =
+        (word & 0xf0f0_f0f0_f0f0_f0f0, word.wrapping_add(0x0606_0606_0606_0606) & 0xf0f0_f0f0_f0f0_f0f0);
+    if high != 0x3030_3030_3030_3030 || shifted != 0x3030_3030_3030_3030 {
+        return None;
+    }
+    let pairs = (word & 0x0f0f_0f0f_0f0f_0f0f).wrapping_mul(2561) >> 8;
+    let fours = (pairs & 0x00ff_00ff_00ff_00ff).wrapping_mul(6_553_601) >> 16;
+    Some((fours & 0x0000_ffff_0000_ffff).wrapping_mul(42_949_672_960_001) >> 32)
 }
 
 /// Reads a whole number that fits into 64 bits.
@@ -153,7 +173,7 @@ mod tests {
         }
 
         #[test]
-        fn short_decimals_agree_with_the_standard_library(text in "-?[0-9]{0,12}(\\.[0-9]{0,12})?") {
+        fn short_decimals_agree_with_the_standard_library(text in "-?[0-9]{0,12}(\\.[0-9]{0,20})?") {
             let expected = text.parse::<f64>().ok().map(f64::to_bits);
             prop_assert_eq!(parse_float(text.as_bytes()).map(f64::to_bits), expected);
         }

@@ -109,7 +109,7 @@ proptest! {
         let column = Arc::new(StringArray::from(texts)) as ArrayRef;
         let batch = RecordBatch::try_from_iter_with_nullable([("text", column, true), ("id", ids, true)]).unwrap();
         let table = files(folder.path(), &batch.schema(), "t.csv", "csv", options);
-        write(&*table, &[batch.clone()]);
+        write(&*table, std::slice::from_ref(&batch));
         prop_assert_eq!(read(&*table).unwrap(), batch);
     }
 }

@@ -31,58 +31,52 @@ fn outcome(folder: &Path, table: &dyn Table, path: &str) -> (RecordBatch, Option
 
 #[test]
 fn at_every_checkpoint_and_everywhere_after_it() {
-    for (format, path) in FORMS {
-        for overwrite in [false, true] {
-            for (crash_after, finishing) in (0..=8).map(|n| (n, false)).chain([(8, true)]) {
-                let folder = tempfile::tempdir().unwrap();
-                let schema = numbered(0, 1).schema();
-                let rolling = [("sink.rolling-policy.file-size", "500")];
-                let table = files(folder.path(), &schema, path, format, &rolling);
-                write(&*table, &[numbered(-5, 5)]);
-                let request = SinkRequest { overwrite, job: "crashing".to_string(), ..sink_request(&schema) };
+    for ((format, path), overwrite) in FORMS.iter().flat_map(|form| [(form, false), (form, true)]) {
+        let schema = numbered(0, 1).schema();
+        let rolling = [("sink.rolling-policy.file-size", "500")];
+        let request = SinkRequest { overwrite, job: "crashing".to_string(), ..sink_request(&schema) };
+        let start = |folder: &Path| {
+            let table = files(folder, &schema, path, format, &rolling);
+            write(&*table, &[numbered(-5, 5)]);
+            table
+        };
 
-                // The first process.
-                let mut prepared = None;
-                let mut done = 0;
-                {
-                    let mut sink = table.sink(&request).unwrap();
-                    for (i, batch) in batches().iter().take(crash_after).enumerate() {
-                        sink.write(batch).unwrap();
-                        if i % 2 == 1 {
-                            prepared = Some(sink.prepare().unwrap());
-                            done = i + 1;
-                        }
-                    }
-                    if finishing {
-                        sink.finish().unwrap();
-                    }
-                }
-                // The second one.
-                let mut sink = table.sink(&SinkRequest { restore: prepared, ..request.clone() }).unwrap();
-                for batch in &batches()[done..] {
+        // A process that is not disturbed.
+        let straight = tempfile::tempdir().unwrap();
+        let table = start(straight.path());
+        let mut sink = table.sink(&request).unwrap();
+        batches().iter().for_each(|batch| sink.write(batch).unwrap());
+        sink.finish().unwrap();
+        let expected = outcome(straight.path(), &*table, path);
+
+        // Crashes: before and after the first checkpoint, in the middle, before and after finishing.
+        for (crash_after, finishing) in [(1, false), (2, false), (5, false), (8, false), (8, true)] {
+            let folder = tempfile::tempdir().unwrap();
+            let table = start(folder.path());
+            let (mut prepared, mut done) = (None, 0);
+            {
+                let mut sink = table.sink(&request).unwrap();
+                for (i, batch) in batches().iter().take(crash_after).enumerate() {
                     sink.write(batch).unwrap();
+                    if i % 2 == 1 {
+                        prepared = Some(sink.prepare().unwrap());
+                        done = i + 1;
+                    }
                 }
-                let committed = sink.finish().unwrap();
-                assert_eq!(sink.finish().unwrap(), committed, "finishing again changes nothing");
-                sink.complete().unwrap();
-                assert_eq!(committed.rows, 80, "{format} {path} crashed after {crash_after}");
-
-                // A process that was not disturbed.
-                let straight = tempfile::tempdir().unwrap();
-                let other = files(straight.path(), &schema, path, format, &rolling);
-                write(&*other, &[numbered(-5, 5)]);
-                let mut sink = other.sink(&request).unwrap();
-                for batch in batches() {
-                    sink.write(&batch).unwrap();
+                if finishing {
+                    sink.finish().unwrap();
                 }
-                sink.finish().unwrap();
-                let found = outcome(folder.path(), &*table, path);
-                let expected = outcome(straight.path(), &*other, path);
-                assert_eq!(found, expected, "{format} {path} crashed after {crash_after}");
-                assert_eq!(names(folder.path()), [*path]);
-                if *path == "d" {
-                    assert!(names(&folder.path().join("d")).iter().all(|name| name.starts_with("part-")));
-                }
+            }
+            let mut sink = table.sink(&SinkRequest { restore: prepared, ..request.clone() }).unwrap();
+            batches()[done..].iter().for_each(|batch| sink.write(batch).unwrap());
+            let committed = sink.finish().unwrap();
+            assert_eq!(sink.finish().unwrap(), committed, "finishing again changes nothing");
+            sink.complete().unwrap();
+            assert_eq!(committed.rows, 80, "{format} {path} crashed after {crash_after}");
+            assert_eq!(outcome(folder.path(), &*table, path), expected, "{format} {path} crashed after {crash_after}");
+            assert_eq!(names(folder.path()), [*path]);
+            if *path == "d" {
+                assert!(names(&folder.path().join("d")).iter().all(|name| name.starts_with("part-")));
             }
         }
     }

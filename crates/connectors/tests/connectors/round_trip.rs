@@ -51,7 +51,7 @@ fn nested_types_in_json_and_parquet() {
         assert_eq!(batch.column(0).as_list::<i32>().value(0).as_primitive::<Int64Type>().value(1), 2);
         assert_eq!(batch.column(2).as_binary::<i32>().value(0), [0x00, 0xff]);
         let table = files(folder.path(), &schema, path, format, &[]);
-        write(&*table, &[batch.clone()]);
+        write(&*table, std::slice::from_ref(&batch));
         assert_eq!(read(&*table).unwrap(), batch, "{format}");
     }
 }
@@ -102,7 +102,7 @@ fn projection_and_limit() {
         let folder = tempfile::tempdir().unwrap();
         let batch = numbered(0, 20);
         let table = files(folder.path(), &batch.schema(), path, format, &[]);
-        write(&*table, &[batch.clone()]);
+        write(&*table, std::slice::from_ref(&batch));
         let request =
             ScanRequest { projection: Some(vec![2, 0]), limit: Some(5), batch_rows: 3, ..ScanRequest::default() };
         let expected = batch.project(&[2, 0]).unwrap().slice(0, 5);
@@ -157,8 +157,8 @@ fn rows_are_added_or_replaced() {
         let (first, second) = (numbered(0, 5), numbered(5, 4));
         let schema = first.schema();
         let table = files(folder.path(), &schema, path, format, &[]);
-        write(&*table, &[first.clone()]);
-        write(&*table, &[second.clone()]);
+        write(&*table, std::slice::from_ref(&first));
+        write(&*table, std::slice::from_ref(&second));
         assert_eq!(read(&*table).unwrap(), concat_batches(&schema, [&first, &second]).unwrap(), "{format} {path}");
         let mut sink = table.sink(&SinkRequest { overwrite: true, ..sink_request(&schema) }).unwrap();
         sink.write(&second).unwrap();
@@ -180,7 +180,7 @@ fn a_last_line_without_its_end_is_ended_before_rows_are_added() {
         fs::write(folder.path().join(path), bytes).unwrap();
         let batch = numbered(0, 2);
         let table = files(folder.path(), &batch.schema(), path, "csv", &[]);
-        write(&*table, &[batch.clone()]);
+        write(&*table, std::slice::from_ref(&batch));
         let read = read(&*table).unwrap();
         assert_eq!(read.column(0).as_primitive::<Int64Type>().values(), &[100, 0, 1]);
     }

@@ -13,6 +13,7 @@ use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, Phy
 
 use super::report::ReportExec;
 use super::rowwise::{Rowwise, RowwiseExec};
+use crate::catalog::bad_rows::BadRows;
 use crate::plan::node::{PredictNode, ReportNode, TrainNode, WindowNode};
 
 /// DataFusion's planner with our nodes.
@@ -52,7 +53,8 @@ impl ExtensionPlanner for NodePlanner {
         let schema = Arc::clone(node.schema().inner());
         let input = Arc::clone(physical);
         if let Some(predict) = node.as_any().downcast_ref::<PredictNode>() {
-            let rowwise = Rowwise::predict(predict, columns(&predict.args)?);
+            let tables = crate::stream::compile::tables(&predict.input)?;
+            let rowwise = Rowwise::predict(predict, columns(&predict.args)?, BadRows::from(tables));
             return Ok(Some(Arc::new(RowwiseExec::new("ML_PREDICT", rowwise, input, schema))));
         }
         if let Some(window) = node.as_any().downcast_ref::<WindowNode>() {

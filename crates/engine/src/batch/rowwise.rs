@@ -20,20 +20,21 @@ use datafusion::physical_plan::{
 use futures::StreamExt;
 
 use crate::Error;
+use crate::catalog::bad_rows::BadRows;
 use crate::plan::node::{LoadedModel, PredictNode, Same, WindowNode};
 
 /// Adds columns to a batch, looking at nothing but that batch.
 #[derive(Debug, Clone)]
 pub(crate) enum Rowwise {
     /// Adds the model's predictions.
-    Predict { model: Same<LoadedModel>, args: Vec<Arc<dyn PhysicalExpr>> },
+    Predict { model: Same<LoadedModel>, args: Vec<Arc<dyn PhysicalExpr>>, bad_rows: BadRows },
     /// Adds `window_start`, `window_end`, `window_time`.
     Tumble { time: Arc<dyn PhysicalExpr>, size_ms: i64, offset_ms: i64 },
 }
 
 impl Rowwise {
-    pub(crate) fn predict(node: &PredictNode, args: Vec<Arc<dyn PhysicalExpr>>) -> Self {
-        Self::Predict { model: node.model.clone(), args }
+    pub(crate) fn predict(node: &PredictNode, args: Vec<Arc<dyn PhysicalExpr>>, bad_rows: BadRows) -> Self {
+        Self::Predict { model: node.model.clone(), args, bad_rows }
     }
 
     pub(crate) fn tumble(node: &WindowNode, time: Arc<dyn PhysicalExpr>) -> Self {
@@ -43,27 +44,51 @@ impl Rowwise {
     /// The batch with the added columns, under the given schema.
     pub(crate) fn apply(&self, batch: &RecordBatch, schema: &SchemaRef) -> crate::Result<RecordBatch> {
         let mut columns = batch.columns().to_vec();
+        let mut rows = batch.num_rows();
         match self {
-            Self::Predict { model, args } => columns.extend(predict(&model.0, args, batch)?),
+            Self::Predict { model, args, bad_rows } => {
+                let (batch, predictions) = predict(&model.0, args, bad_rows, batch)?;
+                rows = batch.num_rows();
+                columns = batch.columns().iter().chain(predictions.columns()).cloned().collect();
+            }
             Self::Tumble { time, size_ms, offset_ms } => {
                 let time = time.evaluate(batch)?.into_array(batch.num_rows())?;
                 columns.extend(tumble(&time, *size_ms, *offset_ms)?);
             }
         }
-        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
         Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?)
     }
 }
 
-fn predict(model: &LoadedModel, args: &[Arc<dyn PhysicalExpr>], batch: &RecordBatch) -> crate::Result<Vec<ArrayRef>> {
-    let columns =
-        args.iter().map(|arg| arg.evaluate(batch)?.into_array(batch.num_rows())).collect::<Result<Vec<_>>>()?;
-    let inputs = crate::stream::train::positional_batch(&columns, batch.num_rows())?;
-    let predicted = model.model.predict(&inputs).map_err(|error| match error {
-        tidegate_ml::Error::Data(fault) => Error::Data(format!("ML_PREDICT with MODEL {}: {fault}", model.reference)),
-        other => Error::Internal(format!("ML_PREDICT with MODEL {}: {other}", model.reference)),
-    })?;
-    Ok(predicted.columns().to_vec())
+/// The predictions, and the rows that they are of: those that the model takes.
+fn predict(
+    model: &LoadedModel,
+    args: &[Arc<dyn PhysicalExpr>],
+    bad_rows: &BadRows,
+    batch: &RecordBatch,
+) -> crate::Result<(RecordBatch, RecordBatch)> {
+    let failed = |error| Error::Internal(format!("ML_PREDICT with MODEL {}: {error}", model.reference));
+    let inputs = model_inputs(args, batch)?;
+    let fault = match model.model.predict(&inputs) {
+        Ok(predictions) => return Ok((batch.clone(), predictions)),
+        Err(tidegate_ml::Error::Data(fault)) => fault,
+        Err(other) => return Err(failed(other)),
+    };
+    let place = format!("a row of the input of ML_PREDICT with MODEL {}", model.reference);
+    if bad_rows.stop_the_job() {
+        return Err(bad_rows.error(&place, batch, &fault));
+    }
+    let faults = model.model.check(&inputs).map_err(failed)?;
+    let batch = bad_rows.pass_over(batch, &faults, |_| place.clone())?;
+    let predictions = model.model.predict(&model_inputs(args, &batch)?).map_err(failed)?;
+    Ok((batch, predictions))
+}
+
+fn model_inputs(args: &[Arc<dyn PhysicalExpr>], batch: &RecordBatch) -> crate::Result<RecordBatch> {
+    let rows = batch.num_rows();
+    let columns = args.iter().map(|arg| arg.evaluate(batch)?.into_array(rows)).collect::<Result<Vec<_>>>()?;
+    crate::stream::train::positional_batch(&columns, rows)
 }
 
 /// The start, end and last moment of the window of each time; NULL times have none.

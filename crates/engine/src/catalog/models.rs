@@ -73,15 +73,15 @@ impl Models {
 
     /// The model to train, and the version to go on from. A version that is named is gone on from; a model that is only
     /// declared starts anew, unless it says `'warm-start' = 'true'`.
-    pub(crate) fn for_training(&self, reference: &ModelRef) -> Result<(Arc<ModelEntry>, Option<u64>), String> {
+    pub(crate) fn for_training(&self, reference: &ModelRef) -> Result<(Arc<ModelEntry>, Option<u64>), ReferenceError> {
         let declared = self.declared(&reference.name);
         let warm = declared.as_ref().is_none_or(|entry| entry.training.bool("warm-start"));
         let start = match (&reference.version, warm) {
             (ModelVersion::Latest, false) => None,
             (ModelVersion::Latest, true) => match self.resolve(reference) {
                 Ok(number) => Some(number),
-                Err(_) if declared.is_some() => None,
-                Err(message) => return Err(message),
+                Err(ReferenceError::Wrong(_)) if declared.is_some() => None,
+                Err(error) => return Err(error),
             },
             _ if self.checking && declared.is_some() => None,
             _ => Some(self.resolve(reference)?),
@@ -89,17 +89,17 @@ impl Models {
         let entry = match (declared, start) {
             (Some(entry), _) => entry,
             (None, Some(number)) => self.registered_entry(&reference.name, number)?,
-            (None, None) => return Err(self.unknown(&reference.name)),
+            (None, None) => return Err(self.unknown(&reference.name).into()),
         };
         Ok((entry, start))
     }
 
     /// The version that a reference means.
-    fn resolve(&self, reference: &ModelRef) -> Result<u64, String> {
-        let registry = self.registry().map_err(|error| error.to_string())?;
-        match registry.resolve(&reference.name, &version_ref(&reference.version)) {
+    fn resolve(&self, reference: &ModelRef) -> Result<u64, ReferenceError> {
+        match self.registry()?.resolve(&reference.name, &version_ref(&reference.version)) {
             Ok(version) => Ok(version.number),
-            Err(error) => Err(match self.declared(&reference.name) {
+            Err(error) if !names_nothing(&error) => Err(storage(error).into()),
+            Err(error) => Err(ReferenceError::Wrong(match self.declared(&reference.name) {
                 Some(_) if matches!(reference.version, ModelVersion::Latest) => format!(
                     "model '{}' is declared but has no version yet: train it first, with ML_TRAIN or CREATE MODEL … AS SELECT",
                     reference.name
@@ -107,7 +107,7 @@ impl Models {
                 Some(_) => error.to_string(),
                 None if matches!(reference.version, ModelVersion::Latest) => self.unknown(&reference.name),
                 None => error.to_string(),
-            }),
+            })),
         }
     }
 
@@ -125,12 +125,11 @@ impl Models {
         }
     }
 
-    fn registered_entry(&self, name: &str, number: u64) -> Result<Arc<ModelEntry>, String> {
+    fn registered_entry(&self, name: &str, number: u64) -> Result<Arc<ModelEntry>, ReferenceError> {
         if let Some(entry) = read(&self.registered).get(name) {
             return Ok(Arc::clone(entry));
         }
-        let registry = self.registry().map_err(|error| error.to_string())?;
-        let version = registry.resolve(name, &VersionRef::Number(number)).map_err(|error| error.to_string())?;
+        let version = self.registry()?.resolve(name, &VersionRef::Number(number)).map_err(storage)?;
         let spec: ModelSpec = serde_json::from_value(version.facts.spec)
             .map_err(|error| format!("version {number} of model '{name}' has no readable specification: {error}"))?;
         let entry = ModelEntry::registered(spec, version.facts.parameters).map_err(|refusal| refusal.message)?;
@@ -140,13 +139,13 @@ impl Models {
     }
 
     /// A version, ready to predict.
-    pub(crate) fn load(&self, reference: &ModelRef) -> Result<Arc<LoadedModel>, String> {
+    pub(crate) fn load(&self, reference: &ModelRef) -> Result<Arc<LoadedModel>, ReferenceError> {
         let number = match self.resolve(reference) {
             Ok(number) => number,
-            Err(message) => {
-                return match self.declared(&reference.name) {
-                    Some(entry) if self.checking => self.untrained(reference, &entry),
-                    _ => Err(message),
+            Err(error) => {
+                return match (error, self.declared(&reference.name)) {
+                    (ReferenceError::Wrong(_), Some(entry)) if self.checking => Ok(self.untrained(reference, &entry)?),
+                    (error, _) => Err(error),
                 };
             }
         };
@@ -154,9 +153,9 @@ impl Models {
         if let Some(model) = read(&self.loaded).get(&key) {
             return Ok(Arc::clone(model));
         }
-        let bytes = self.version_bytes(&reference.name, number).map_err(|error| error.to_string())?;
-        let mut model =
-            Model::load(&bytes).map_err(|error| format!("version {number} of model '{}': {error}", reference.name))?;
+        let bytes = self.version_bytes(&reference.name, number)?;
+        let mut model = Model::load(&bytes)
+            .map_err(|error| Error::Storage(format!("version {number} of model '{}': {error}", reference.name)))?;
         model.set_version(number);
         let loaded = Arc::new(LoadedModel { reference: format!("{}${number}", reference.name), model });
         write(&self.loaded).insert(key, Arc::clone(&loaded));
@@ -174,6 +173,40 @@ impl Models {
         let model = Model::new(entry.spec.clone()).map_err(|error| error.to_string())?;
         Ok(Arc::new(LoadedModel { reference: reference.to_string(), model }))
     }
+}
+
+/// Why a model cannot be used where a script names it.
+#[derive(Debug)]
+pub(crate) enum ReferenceError {
+    /// The name is wrong; the message is for its place in the script.
+    Wrong(String),
+    /// The name may be right, but the registry failed.
+    Registry(Error),
+}
+
+impl From<String> for ReferenceError {
+    fn from(message: String) -> Self {
+        Self::Wrong(message)
+    }
+}
+
+impl From<Error> for ReferenceError {
+    fn from(error: Error) -> Self {
+        Self::Registry(error)
+    }
+}
+
+/// Whether the registry is well, and only has not got what was asked for.
+fn names_nothing(error: &tidegate_registry::Error) -> bool {
+    use tidegate_registry::Error as E;
+    matches!(
+        error,
+        E::InvalidName { .. }
+            | E::UnknownModel { .. }
+            | E::UnknownVersion { .. }
+            | E::UnknownAlias { .. }
+            | E::NoVersion { .. }
+    )
 }
 
 /// How the registry writes what the language means.

@@ -16,7 +16,7 @@ use tidegate_sql::{Diagnostic, Span, literal};
 
 use super::attribute::{rowtime, to_milliseconds};
 use super::node::{LoadedModel, PredictNode, ReportKind, ReportNode, Same, TrainNode, WindowNode};
-use crate::catalog::models::Models;
+use crate::catalog::models::{Models, ReferenceError};
 
 const INPUT: Parameter = Parameter::required("INPUT", Kind::Table, "The rows.");
 const MODEL: Parameter = Parameter::required("MODEL", Kind::Model, "The model.");
@@ -134,6 +134,13 @@ impl CallPlanner<'_> {
     fn refuse<T>(&self, argument: &str, message: impl Into<String>) -> Result<T> {
         let span = self.bound.get(argument).map_or(self.span, |argument| argument.span);
         Err(refused(Diagnostic::new(span, message)))
+    }
+
+    fn refuse_model<T>(&self, error: ReferenceError) -> Result<T> {
+        match error {
+            ReferenceError::Wrong(message) => self.refuse("MODEL", message),
+            ReferenceError::Registry(error) => Err(error.into()),
+        }
     }
 
     fn input(&mut self, argument: &str) -> Result<LogicalPlan> {
@@ -278,7 +285,7 @@ impl CallPlanner<'_> {
         let Some(reference) = self.bound.model("MODEL") else { return self.refuse("MODEL", "expected a model") };
         let (model, start) = match self.models.for_training(reference) {
             Ok(found) => found,
-            Err(message) => return self.refuse("MODEL", message),
+            Err(error) => return self.refuse_model(error),
         };
         let input = self.input("INPUT")?;
         let schema = input.schema();
@@ -349,7 +356,7 @@ impl CallPlanner<'_> {
         let Some(reference) = self.bound.model("MODEL") else { return self.refuse("MODEL", "expected a model") };
         let model = match self.models.load(reference) {
             Ok(model) => model,
-            Err(message) => return self.refuse("MODEL", message),
+            Err(error) => return self.refuse_model(error),
         };
         let input = self.input("INPUT")?;
         let schema = input.schema();
@@ -405,7 +412,7 @@ impl CallPlanner<'_> {
         let Some(reference) = self.bound.model("MODEL") else { return self.refuse("MODEL", "expected a model") };
         let model = match self.models.load(reference) {
             Ok(model) => model,
-            Err(message) => return self.refuse("MODEL", message),
+            Err(error) => return self.refuse_model(error),
         };
         let weights = model.model.describe().weights;
         let several = weights.iter().any(|weight| weight.class.is_some());

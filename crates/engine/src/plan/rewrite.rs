@@ -6,6 +6,7 @@
 //! | `TIMESTAMPADD(DAY, n, t)` | `timestampadd('day', n, t)` |
 //! | `FLOOR(t TO MONTH)` | `date_trunc('month', t)` |
 //! | `YEAR(t)`, `HOUR(t)`, `DAYOFWEEK(t)`, … | `date_part(…, t)` (Sunday is day 1, as in Flink) |
+//! | `ROW_NUMBER()`, `RANK()`, … | `CAST(… AS BIGINT)` |
 //! | `DATE_FORMAT(t, 'yyyy-MM')` | `to_char(t, '%Y-%m')` |
 
 use std::ops::ControlFlow;
@@ -40,6 +41,11 @@ fn rewrite(expr: &mut Expr) -> Result<(), String> {
         }
         Expr::Function(function) => {
             let name = function.name.to_string().to_ascii_uppercase();
+            // DataFusion counts without a sign; Flink has no such type.
+            if matches!(name.as_str(), "ROW_NUMBER" | "RANK" | "DENSE_RANK" | "NTILE" | "APPROX_DISTINCT") {
+                *expr = as_bigint(expr.clone());
+                return Ok(());
+            }
             let Some(args) = arguments(function) else { return Ok(()) };
             match (name.as_str(), args.as_slice()) {
                 ("TIMESTAMPDIFF" | "TIMESTAMPADD", [Expr::Identifier(unit), a, b]) => {
@@ -107,10 +113,13 @@ fn text(value: &str) -> Expr {
 
 /// A whole number, as Flink's date functions give: BIGINT.
 fn part(unit: &str, time: &Expr) -> Expr {
-    let call = call("date_part", vec![text(unit), time.clone()]);
+    as_bigint(call("date_part", vec![text(unit), time.clone()]))
+}
+
+fn as_bigint(expr: Expr) -> Expr {
     Expr::Cast {
         kind: tidegate_sql::sqlparser::ast::CastKind::Cast,
-        expr: Box::new(call),
+        expr: Box::new(expr),
         data_type: tidegate_sql::sqlparser::ast::DataType::BigInt(None),
         array: false,
         format: None,

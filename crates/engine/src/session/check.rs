@@ -1,10 +1,11 @@
 //! Checking a statement without running it.
 
 use datafusion::logical_expr::LogicalPlan;
-use tidegate_connectors::ScanRequest;
+use tidegate_connectors::{Error as E, ScanRequest};
 use tidegate_sql::{Located, Source, Statement};
 
 use super::{Place, Session, is_step};
+use crate::catalog::monitor::storage;
 use crate::catalog::table::ConnectorTable;
 use crate::stream::compile::{Compiler, must_stream, tables};
 use crate::{Result, Silent};
@@ -41,7 +42,11 @@ impl Session {
             if let Some(table) =
                 table.downcast_ref::<ConnectorTable>().filter(|table| !self.written.contains(&table.name))
             {
-                table.table.scan(&ScanRequest::default()).map_err(|error| place.refuse(error.to_string()))?;
+                table.table.scan(&ScanRequest::default()).map_err(|error| match error {
+                    // The script is right, what it reads is not.
+                    E::BadRecord(_) | E::Corrupt { .. } | E::Io { .. } => storage(error),
+                    other => place.refuse(other.to_string()),
+                })?;
             }
         }
         Ok(())

@@ -12,7 +12,7 @@ use tidegate_sql::{ObjectKind, Show, Span};
 
 use super::{Place, Session};
 use crate::catalog::model::ModelEntry;
-use crate::catalog::models::storage;
+use crate::catalog::models::{ReferenceError, storage};
 use crate::plan::attribute::delay_ms;
 use crate::plan::relation::TABLE_FUNCTIONS;
 use crate::types::sql_type;
@@ -118,7 +118,10 @@ impl Session {
         let reference =
             tidegate_sql::call::ModelRef { name: name.value.clone(), version: tidegate_sql::ModelVersion::Latest };
         let place = place.at(Span::from_parser(name.span));
-        self.models.for_training(&reference).map(|(entry, _)| entry).map_err(|message| place.refuse(message))
+        self.models.for_training(&reference).map(|(entry, _)| entry).map_err(|error| match error {
+            ReferenceError::Wrong(message) => place.refuse(message),
+            ReferenceError::Registry(error) => error,
+        })
     }
 
     fn describe_model(&self, place: &Place<'_>, name: &Ident, extended: bool) -> Result<RecordBatch> {

@@ -260,7 +260,7 @@ impl Session {
         let threads = threads(&settings);
         let before = self.execution.context.state();
         let state = SessionStateBuilder::new_from_existing(before)
-            .with_config(datafusion_config(&settings, threads))
+            .with_config(datafusion_config(threads))
             .with_runtime_env(Arc::new(runtime_env(&settings)?.build()?))
             .with_relation_planners(vec![Arc::new(TableFunctions { models: Arc::clone(&self.models) })])
             .build();
@@ -350,10 +350,8 @@ fn threads(settings: &Options) -> usize {
     settings.int_opt("parallelism.default").map_or(cores, |threads| threads as usize)
 }
 
-fn datafusion_config(settings: &Options, threads: usize) -> DataFusionConfig {
-    let mut config = DataFusionConfig::new()
-        .with_target_partitions(threads)
-        .with_batch_size(settings.int("execution.batch-size") as usize);
+fn datafusion_config(threads: usize) -> DataFusionConfig {
+    let mut config = DataFusionConfig::new().with_target_partitions(threads);
     let options = config.options_mut();
     // Names are as they are written, as in Flink.
     options.sql_parser.enable_ident_normalization = false;
@@ -369,7 +367,7 @@ fn runtime_env(settings: &Options) -> Result<RuntimeEnvBuilder> {
 
 fn state(settings: &Options, threads: usize, models: &Arc<Models>) -> Result<SessionState> {
     Ok(SessionStateBuilder::new()
-        .with_config(datafusion_config(settings, threads))
+        .with_config(datafusion_config(threads))
         .with_runtime_env(Arc::new(runtime_env(settings)?.build()?))
         .with_default_features()
         .with_query_planner(Arc::new(TidegatePlanner))

@@ -47,16 +47,17 @@ impl<'a> Place<'a> {
                 });
                 let hints =
                     diagnostic.helps.iter().map(|h| &h.message).chain(diagnostic.notes.iter().map(|n| &n.message));
-                let help = hints.cloned().collect::<Vec<_>>().join("; ");
+                let help = hints.map(|hint| in_our_words(hint)).collect::<Vec<_>>().join("; ");
+                let message = in_our_words(&diagnostic.message);
                 let place = Place::new(self.source, span.unwrap_or(self.span));
                 match *inner {
                     // One of ours in DataFusion's wrapping.
                     DataFusionError::External(_) => place.planning(*inner),
                     _ if help.is_empty() => match suggestion(&inner) {
-                        Some(help) => place.refuse_with_help(diagnostic.message.clone(), help),
-                        None => place.refuse(diagnostic.message.clone()),
+                        Some(help) => place.refuse_with_help(message, help),
+                        None => place.refuse(message),
                     },
-                    _ => place.refuse_with_help(diagnostic.message.clone(), help),
+                    _ => place.refuse_with_help(message, help),
                 }
             }
             DataFusionError::Collection(mut errors) if !errors.is_empty() => self.planning(errors.remove(0)),
@@ -99,6 +100,21 @@ impl<'a> Place<'a> {
                 Position { line: self.span.start.line, column: self.span.start.column + text.chars().count() as u32 }
             }
         }
+    }
+}
+
+/// DataFusion's words about names, in the form that all our messages have.
+fn in_our_words(text: &str) -> String {
+    let quoted = |prefix: &str| text.strip_prefix(prefix)?.strip_suffix('\'');
+    if let Some(name) = quoted("Invalid function '") {
+        return format!("there is no function {}", name.to_uppercase());
+    }
+    if let Some(name) = quoted("Possible function '") {
+        return format!("did you mean {}?", name.to_uppercase());
+    }
+    match text.strip_prefix("possible column ") {
+        Some(name) => format!("did you mean '{}'?", name.rsplit('.').next().unwrap_or(name)),
+        None => text.to_string(),
     }
 }
 

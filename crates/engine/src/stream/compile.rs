@@ -34,6 +34,7 @@ use super::stateless::{Filter, Predict, Project};
 use super::train::{Train, TrainSetting};
 use super::tumble::Tumble;
 use crate::batch::rowwise::Rowwise;
+use crate::catalog::bad_rows::BadRows;
 use crate::catalog::monitor::storage;
 use crate::catalog::table::ConnectorTable;
 use crate::execution::Execution;
@@ -175,12 +176,27 @@ impl<'a> Compiler<'a> {
         // What lies below was cut already: the plan is walked from below.
         let input = self.setting.execution.optimize(&node.input)?;
         let from = self.lower(&input)?;
-        let tables = tables(&node.input)?;
-        let operator = Train::new(node, &tables, &self.setting.train)?;
+        let operator = Train::new(node, BadRows::from(self.tables_below(&node.input)?), &self.setting.train)?;
         let output = self.dataflow.add_operator(Box::new(operator), &[from]);
         let stage = Arc::new(StageTable::new(self.trained.len(), Arc::clone(node.schema.inner())));
         self.trained.push((node.clone(), output, Arc::clone(&stage)));
         Ok(stage)
+    }
+
+    /// The tables that a plan reads, also through what was cut out of it.
+    fn tables_below(&self, plan: &LogicalPlan) -> Result<Vec<Arc<dyn datafusion::catalog::TableProvider>>> {
+        let mut found = tables(plan)?;
+        let mut stages = Vec::new();
+        visit(plan, &mut |node| {
+            stages.extend(stage_table(node).map(|stage| stage.id));
+            Ok(())
+        })?;
+        for (node, _, stage) in &self.trained {
+            if stages.contains(&stage.id) {
+                found.extend(self.tables_below(&node.input)?);
+            }
+        }
+        Ok(found)
     }
 
     /// Turns an optimised plan into operators.
@@ -214,7 +230,8 @@ impl<'a> Compiler<'a> {
                 let node = extension.node.as_any();
                 if let Some(predict) = node.downcast_ref::<PredictNode>() {
                     let input = self.lower(&predict.input)?;
-                    let rowwise = Rowwise::predict(predict, physical_all(&predict.args, predict.input.schema())?);
+                    let args = physical_all(&predict.args, predict.input.schema())?;
+                    let rowwise = Rowwise::predict(predict, args, BadRows::from(self.tables_below(&predict.input)?));
                     let schema = Arc::clone(predict.schema.inner());
                     return Ok(self.dataflow.add_operator(
                         Box::new(Predict { rowwise, schema, threads: Arc::clone(&self.setting.threads) }),
@@ -353,18 +370,11 @@ impl<'a> Compiler<'a> {
             {
                 stages.push(stage);
             }
-            if let Some(table) = connector_table(node).filter(|table| !table.table.is_bounded()) {
-                unbounded = Some(table.name.clone());
-            }
             Ok(())
         })?;
-        for stage in &stages {
-            if let Some((node, _, _)) = self.trained.iter().find(|(_, _, known)| known.id == stage.id) {
-                for table in tables(&node.input)? {
-                    if let Some(table) = table.downcast_ref::<ConnectorTable>().filter(|t| !t.table.is_bounded()) {
-                        unbounded = Some(table.name.clone());
-                    }
-                }
+        for table in self.tables_below(plan)? {
+            if let Some(table) = table.downcast_ref::<ConnectorTable>().filter(|t| !t.table.is_bounded()) {
+                unbounded = Some(table.name.clone());
             }
         }
         if let Some(table) = unbounded {

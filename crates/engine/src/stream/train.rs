@@ -5,12 +5,10 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions};
-use arrow::compute::{cast, filter_record_batch};
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, RecordBatchOptions};
+use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit, TimestampMillisecondType};
-use datafusion::catalog::TableProvider;
 use serde::{Deserialize, Serialize};
-use tidegate_connectors::{BadRecord, OnError};
 use tidegate_ml::metric::{METRICS, Metric};
 use tidegate_ml::prequential::{Prequential, Processed};
 use tidegate_ml::snapshot::{decode, encode};
@@ -18,9 +16,9 @@ use tidegate_ml::{DataFault, LabelKind, Model, OutputRole, Task};
 use tidegate_registry::VersionFacts;
 
 use super::operator::{AFTER_ALL, Operator};
+use crate::catalog::bad_rows::BadRows;
 use crate::catalog::model::ModelEntry;
 use crate::catalog::models::{self, Models};
-use crate::catalog::table::ConnectorTable;
 use crate::plan::attribute::Rowtime;
 use crate::plan::node::TrainNode;
 use crate::{Error, ModelReport, Result};
@@ -55,9 +53,7 @@ pub(crate) struct Train {
     prequential: Prequential,
     /// The type that labels are cast to before the model sees them.
     label_type: DataType,
-    policy: OnError,
-    /// The tables that the rows come from: bad rows are counted there, and written to the dead letters of the first.
-    tables: Vec<Arc<dyn TableProvider>>,
+    bad_rows: BadRows,
     /// What is measured on the way, each with its key: metrics whose state does not grow.
     measures: Vec<(&'static str, Box<dyn Metric>)>,
     /// Places of the predicted column and of the probability among the outputs.
@@ -80,7 +76,7 @@ struct Saved {
 }
 
 impl Train {
-    pub(crate) fn new(node: &TrainNode, tables: &[Arc<dyn TableProvider>], setting: &TrainSetting) -> Result<Self> {
+    pub(crate) fn new(node: &TrainNode, bad_rows: BadRows, setting: &TrainSetting) -> Result<Self> {
         let entry = Arc::clone(&node.model.0);
         let model = match node.start {
             Some(number) => {
@@ -100,12 +96,6 @@ impl Train {
         let role = |role: OutputRole| entry.spec.outputs.iter().position(|output| output.role == role);
         let two_classes = entry.spec.label == LabelKind::Boolean;
         let probability = role(OutputRole::Probability).filter(|_| two_classes);
-        let policies = || tables.iter().filter_map(|t| t.downcast_ref::<ConnectorTable>()).map(|t| t.table.on_error());
-        // Tables that disagree leave no room for passing over rows.
-        let policy = match policies().next() {
-            Some(first) if policies().all(|policy| policy == first) => first,
-            _ => OnError::Fail,
-        };
         let columns = Columns {
             args: node.args.clone(),
             label: node.label,
@@ -133,8 +123,7 @@ impl Train {
             columns,
             prequential,
             label_type,
-            policy,
-            tables: tables.to_vec(),
+            bad_rows,
             rows_seen: 0,
             rows_waiting_peak: 0,
         })
@@ -174,43 +163,20 @@ impl Train {
 
     /// Takes out the rows that the model refuses, as `on-error` says.
     fn without_bad_rows(&mut self, batch: &RecordBatch, first: DataFault) -> Result<RecordBatch> {
-        let place = |fault: &DataFault, rows_before: u64| {
-            format!(
-                "row {} of the input of ML_TRAIN for model '{}'",
-                rows_before + fault.row as u64 + 1,
-                self.entry.name
-            )
-        };
-        if self.policy == OnError::Fail {
-            return Err(Error::Data(format!(
-                "{}: column '{}' {}; to pass over such rows, set 'on-error' = 'skip' on the table",
-                place(&first, self.rows_seen),
-                first.column,
-                first.reason
-            )));
+        let rows_before = self.rows_seen;
+        let name = &self.entry.name;
+        let place =
+            |row: usize| format!("row {} of the input of ML_TRAIN for model '{name}'", rows_before + row as u64 + 1);
+        if self.bad_rows.stop_the_job() {
+            return Err(self.bad_rows.error(&place(first.row), batch, &first));
         }
         let model_batch = self.model_batch(batch)?;
         let mut faults = self.prequential.model().check(&model_batch).map_err(|e| Error::Internal(e.to_string()))?;
         if !faults.iter().any(|fault| fault.row == first.row) {
             faults.push(first);
         }
-        let mut good = vec![true; batch.num_rows()];
-        let bad: Vec<BadRecord> = faults
-            .iter()
-            .map(|fault| {
-                good[fault.row] = false;
-                BadRecord {
-                    location: place(fault, self.rows_seen),
-                    raw: row_as_text(batch, fault.row),
-                    reason: format!("column '{}' {}", fault.column, fault.reason),
-                }
-            })
-            .collect();
-        self.report.rows_bad += bad.len() as u64;
-        if let Some(table) = self.tables.iter().find_map(|table| table.downcast_ref::<ConnectorTable>()) {
-            table.monitor.add_bad(&bad)?;
-        }
-        Ok(filter_record_batch(batch, &BooleanArray::from(good))?)
+        self.report.rows_bad += faults.len() as u64;
+        self.bad_rows.pass_over(batch, &faults, place)
     }
 
     /// Registers the versions whose time has come.
@@ -227,8 +193,9 @@ impl Train {
             return Ok(());
         }
         let metrics = self.measures.iter().filter_map(|(key, measure)| Some((key.to_string(), measure.value()?)));
-        let sources = self.tables.iter().filter_map(|table| table.downcast_ref::<ConnectorTable>());
-        let fingerprint: Vec<String> = sources
+        let fingerprint: Vec<String> = self
+            .bad_rows
+            .tables()
             .filter_map(|table| table.monitor.report(&table.name))
             .map(|report| format!("{}: {} rows, {} bytes", report.table, report.rows, report.bytes))
             .collect();
@@ -373,21 +340,4 @@ pub(crate) fn positional_batch(columns: &[ArrayRef], rows: usize) -> Result<Reco
 fn milliseconds(column: &ArrayRef) -> Result<Int64Array> {
     let time = cast(column, &DataType::Timestamp(TimeUnit::Millisecond, None))?;
     Ok(time.as_primitive::<TimestampMillisecondType>().reinterpret_cast())
-}
-
-/// A row as a dead letter shows it.
-fn row_as_text(batch: &RecordBatch, row: usize) -> String {
-    let options = arrow::util::display::FormatOptions::default().with_null("NULL");
-    let values: Vec<String> = batch
-        .schema()
-        .fields()
-        .iter()
-        .zip(batch.columns())
-        .map(|(field, column)| {
-            let value = arrow::util::display::ArrayFormatter::try_new(column, &options)
-                .map_or_else(|error| error.to_string(), |formatter| formatter.value(row).to_string());
-            format!("{}={value}", field.name())
-        })
-        .collect();
-    values.join(", ")
 }

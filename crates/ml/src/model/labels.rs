@@ -6,7 +6,7 @@ use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 use tidegate_options::{Options, nearest};
 
-use crate::rows::{Dictionary, LARGEST, NULL, UNKNOWN, read};
+use crate::rows::{Dictionary, LARGEST, NULL, UNKNOWN, is_taken, read};
 use crate::snapshot::SnapshotError;
 use crate::{DataFault, Error, InputKind, LabelKind, Result};
 
@@ -200,7 +200,7 @@ impl Labels {
         let expected = match self.kind {
             LabelKind::Number if kind == Some(InputKind::Number) => {
                 read::numbers(array, out);
-                for (row, value) in out.iter().enumerate().filter(|(_, v)| !(v.abs() <= LARGEST)) {
+                for (row, value) in out.iter().enumerate().filter(|(_, v)| !is_taken(**v)) {
                     if !(value.is_nan() && array.is_null(row)) {
                         faults.push(fault(
                             row,

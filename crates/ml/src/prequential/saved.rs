@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Counts, Prequential};
 use crate::model::Incoming;
-use crate::rows::{LARGEST, NULL, Rows, UNKNOWN};
+use crate::rows::{NULL, Rows, UNKNOWN, is_taken};
 use crate::snapshot::{SnapshotError, decode, encode, open, seal};
 use crate::{Model, Result};
 
@@ -165,7 +165,7 @@ impl Prequential {
         if labels.are_targets() {
             let classes = labels.count() as f64;
             let fits = |label: &f64| match classes {
-                0.0 => label.abs() <= LARGEST,
+                0.0 => is_taken(*label),
                 _ => label.fract() == 0.0 && (0.0..classes).contains(label),
             };
             return if saved.labels.iter().all(fits) {
@@ -195,7 +195,7 @@ impl Prequential {
             {
                 return Err(refuse("a column does not have a value a row"));
             }
-            let taken = |v: &f64| v.abs() <= LARGEST || (v.is_nan() && !known.required);
+            let taken = |v: &f64| is_taken(*v) || (v.is_nan() && !known.required);
             if !saved.numbers.iter().all(taken) {
                 return Err(refuse("a number is out of range"));
             }

@@ -1,6 +1,6 @@
 //! The literal arguments of a transform's call, read one by one.
 
-use crate::rows::{Dictionary, LARGEST};
+use crate::rows::{Dictionary, is_taken};
 use crate::{Error, Expression, Result};
 
 /// What is known of a column that a transform takes.
@@ -84,7 +84,7 @@ impl Call<'_> {
     pub fn number(&mut self, name: &str) -> Result<f64> {
         let expected = "a number";
         match self.take(name, expected)? {
-            Expression::Number(value) if value.abs() <= LARGEST => Ok(*value),
+            Expression::Number(value) if is_taken(*value) => Ok(*value),
             other => {
                 let other = other.clone();
                 Err(self.wrong(name, expected, &other))

@@ -10,7 +10,7 @@ use super::quantiles::Quantiles;
 use super::scaler::Statistics;
 use super::standard_scaler::Moments;
 use super::{Inputs, Output, Takes, Transform, TransformDef, Values};
-use crate::rows::{Dictionary, NULL, hash_text};
+use crate::rows::{Dictionary, NULL, NULL_HASH, hash_text, is_taken};
 use crate::snapshot::{SnapshotError, decode, encode};
 use crate::{Expression, Result};
 
@@ -35,7 +35,7 @@ fn make(call: &mut Call<'_>) -> Result<Box<dyn Transform>> {
         let value = call.value("replacement")?;
         call.finish()?;
         return match (column.dictionary, value) {
-            (None, Expression::Number(value)) if value.abs() <= crate::rows::LARGEST => {
+            (None, Expression::Number(value)) if is_taken(value) => {
                 Ok(Box::new(Constant { number: value }))
             }
             (None, Expression::Flag(value)) if column.flag => {
@@ -424,7 +424,7 @@ impl MostFrequentText {
 
     fn find_hash(&mut self, dictionaries: &[Dictionary]) {
         self.hash = match self.counts.best {
-            NONE => crate::rows::NULL_HASH,
+            NONE => NULL_HASH,
             _ => hash_text(dictionaries[self.dictionary].text(self.id())),
         };
     }

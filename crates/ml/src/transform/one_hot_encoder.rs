@@ -81,11 +81,13 @@ impl OneHotEncoder {
 
 #[inline]
 fn index(category: u32, keep: bool, last: u32) -> u32 {
-    if category == NONE || category == last {
+    match category {
+        NONE if keep => 0,
+        NONE => NONE,
         // With 'keep', a dropped category still differs from an unknown one.
-        return if keep && category != last { 0 } else { NONE };
+        _ if category == last => NONE,
+        _ => category + u32::from(keep),
     }
-    category + u32::from(keep)
 }
 
 impl Transform for OneHotEncoder {

@@ -135,7 +135,16 @@ impl Pipeline {
         }
         let learns = steps.iter().any(|step| step.transform.learns());
         let open = vec![false; dictionaries.len()];
-        let mut pipeline = Self { columns, dictionaries, open, steps, dense, sparse, fixed, grown: Vec::new(), learns };
+        let mut grown = Vec::new();
+        for (g, group) in sparse.iter_mut().enumerate().filter(|(_, group)| group.features.is_none()) {
+            // A feature for unknown categories is there before any row.
+            for index in 0..steps[group.step].transform.categories() {
+                group.numbers.push(fixed + grown.len() as u32);
+                group.numbered += 1;
+                grown.push((g as u32, index));
+            }
+        }
+        let mut pipeline = Self { columns, dictionaries, open, steps, dense, sparse, fixed, grown, learns };
         pipeline.find_open();
         pipeline
     }

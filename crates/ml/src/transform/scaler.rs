@@ -24,13 +24,19 @@ impl Scale {
     /// The scale for a spread, which may be none.
     #[inline]
     pub(super) fn new(offset: f64, spread: f64) -> Self {
-        Self { offset, divisor: if spread > 0.0 { spread } else { f64::INFINITY } }
+        Self { offset, divisor: divisor(spread) }
     }
 
     #[inline]
     fn of(self, x: f64) -> f64 {
         ((x - self.offset) / self.divisor).clamp(-LARGEST, LARGEST)
     }
+}
+
+/// What to divide by for a spread.
+#[inline]
+pub(super) fn divisor(spread: f64) -> f64 {
+    if spread > 0.0 { spread } else { f64::INFINITY }
 }
 
 /// Statistics of a column from which a scale follows. They never see NaN.
@@ -40,6 +46,18 @@ pub(super) trait Statistics: Debug + Clone + Send + Sync + Serialize + Deseriali
 
     /// The scale for the values so far.
     fn scale(&self) -> Scale;
+
+    /// Takes each value of `xs` in, unless it is NaN, and writes the scale after it.
+    fn update_all(&mut self, xs: &[f64], offsets: &mut [f64], divisors: &mut [f64]) {
+        let mut scale = self.scale();
+        for ((x, offset), divisor) in xs.iter().zip(offsets).zip(divisors) {
+            if !x.is_nan() {
+                self.update(*x);
+                scale = self.scale();
+            }
+            (*offset, *divisor) = (scale.offset, scale.divisor);
+        }
+    }
 
     /// Takes in statistics of other values.
     fn merge(&mut self, other: &Self);
@@ -56,12 +74,15 @@ pub(super) struct Scaler<S> {
     statistics: S,
     centering: bool,
     scaling: bool,
+    /// The scale before the rows at hand, then after each of them.
+    offsets: Vec<f64>,
+    divisors: Vec<f64>,
 }
 
 impl<S: Statistics + 'static> Scaler<S> {
     /// A scaler that learns.
     pub(super) fn learned(statistics: S, centering: bool, scaling: bool) -> Box<dyn Transform> {
-        Box::new(Self { statistics, centering, scaling })
+        Box::new(Self { statistics, centering, scaling, offsets: Vec::new(), divisors: Vec::new() })
     }
 
     #[inline]
@@ -92,31 +113,24 @@ impl<S: Statistics + 'static> Transform for Scaler<S> {
     }
 
     fn learn(&mut self, before: Option<(Inputs<'_>, &mut Values)>, after: Inputs<'_>, out: &mut Values) {
-        let mut scale = self.scale();
-        out.numbers.resize(after.rows(), 0.0);
-        let pairs = after.numbers(0).iter().zip(&mut out.numbers);
-        match before {
-            Some((x, out_before)) => {
-                out_before.numbers.resize(x.rows(), 0.0);
-                let earlier = x.numbers(0).iter().zip(&mut out_before.numbers);
-                for ((x, out), (x_before, out_before)) in pairs.zip(earlier) {
-                    *out_before = scale.of(*x_before);
-                    if !x.is_nan() {
-                        self.statistics.update(*x);
-                        scale = self.scale();
-                    }
-                    *out = scale.of(*x);
-                }
-            }
-            None => {
-                for (x, out) in pairs {
-                    if !x.is_nan() {
-                        self.statistics.update(*x);
-                        scale = self.scale();
-                    }
-                    *out = scale.of(*x);
-                }
-            }
+        let rows = after.rows();
+        // First what must go row by row, then what can go many rows at a time.
+        let scale = self.statistics.scale();
+        self.offsets.resize(rows + 1, 0.0);
+        self.divisors.resize(rows + 1, 0.0);
+        (self.offsets[0], self.divisors[0]) = (scale.offset, scale.divisor);
+        self.statistics.update_all(after.numbers(0), &mut self.offsets[1..], &mut self.divisors[1..]);
+        if !self.centering {
+            self.offsets.fill(0.0);
+        }
+        if !self.scaling {
+            self.divisors.fill(1.0);
+        }
+        out.numbers.resize(rows, 0.0);
+        scale_all(after.numbers(0), &self.offsets[1..], &self.divisors[1..], &mut out.numbers);
+        if let Some((x, out)) = before {
+            out.numbers.resize(rows, 0.0);
+            scale_all(x.numbers(0), &self.offsets[..rows], &self.divisors[..rows], &mut out.numbers);
         }
     }
 
@@ -136,6 +150,12 @@ impl<S: Statistics + 'static> Transform for Scaler<S> {
 
     fn state_bytes(&self) -> usize {
         size_of::<S>() + self.statistics.heap_bytes()
+    }
+}
+
+fn scale_all(xs: &[f64], offsets: &[f64], divisors: &[f64], out: &mut [f64]) {
+    for (((x, offset), divisor), out) in xs.iter().zip(offsets).zip(divisors).zip(out) {
+        *out = Scale { offset: *offset, divisor: *divisor }.of(*x);
     }
 }
 

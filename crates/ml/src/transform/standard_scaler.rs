@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::arguments::Call;
-use super::scaler::{self, Scale, Statistics};
+use super::scaler::{self, Scale, Statistics, divisor};
 use super::{Takes, Transform, TransformDef};
 use crate::Result;
 
@@ -44,7 +44,7 @@ pub(super) struct Moments {
     count: u64,
     mean: f64,
     squares: f64,
-    /// `1 / count`, kept so that it is divided once.
+    /// `1 / count`, or 0 where it is not worked out yet.
     #[serde(skip)]
     share: f64,
 }
@@ -67,9 +67,20 @@ impl Statistics for Moments {
 
     #[inline]
     fn scale(&self) -> Scale {
-        // `share` is lost in a snapshot; it is 0 then, and for no rows.
         let share = if self.share > 0.0 { self.share } else { 1.0 / self.count.max(1) as f64 };
         Scale::new(self.mean, (self.squares * share).sqrt())
+    }
+
+    fn update_all(&mut self, xs: &[f64], offsets: &mut [f64], divisors: &mut [f64]) {
+        self.share = 1.0 / self.count.max(1) as f64;
+        for ((x, offset), variance) in xs.iter().zip(&mut *offsets).zip(&mut *divisors) {
+            if !x.is_nan() {
+                self.update(*x);
+            }
+            (*offset, *variance) = (self.mean, self.squares * self.share);
+        }
+        // Roots, several at a time.
+        divisors.iter_mut().for_each(|variance| *variance = divisor(variance.sqrt()));
     }
 
     fn merge(&mut self, other: &Self) {

@@ -7,10 +7,10 @@ use arrow::datatypes::{DataType, Field, Float64Type, Schema};
 use tidegate_ml::transform::Pipeline;
 use tidegate_ml::{Expression, Model, ModelSpec, Result, Task, Transform};
 
-pub use DataType::{Boolean, Float64, Int64, Utf8};
+pub(crate) use DataType::{Boolean, Float64, Int64, Utf8};
 
 /// Reads a transform as SQL has it: `ML_IMPUTER(x, 'mean') OVER ()`, with `[…]` for ARRAY.
-pub fn sql(text: &str) -> Expression {
+pub(crate) fn sql(text: &str) -> Expression {
     let (expression, rest) = parse(text.trim());
     assert!(rest.trim().is_empty(), "left over: {rest}");
     expression
@@ -59,7 +59,7 @@ fn schema(fields: &[(&str, DataType)]) -> Schema {
 }
 
 /// A specification: input columns, output columns, transforms as `(SQL, alias)`, further options.
-pub fn spec(
+pub(crate) fn spec(
     inputs: &[(&str, DataType)],
     outputs: &[(&str, DataType)],
     transforms: &[(&str, &str)],
@@ -78,46 +78,46 @@ pub fn spec(
 }
 
 /// The pipeline of some transforms.
-pub fn pipeline(inputs: &[(&str, DataType)], transforms: &[(&str, &str)]) -> Result<Pipeline> {
+pub(crate) fn pipeline(inputs: &[(&str, DataType)], transforms: &[(&str, &str)]) -> Result<Pipeline> {
     Pipeline::compile(&spec(inputs, &[("predicted", Boolean)], transforms, &[])?, 1000)
 }
 
 /// A model with two classes, false and true.
-pub fn binary(inputs: &[(&str, DataType)], transforms: &[(&str, &str)], options: &[(&str, &str)]) -> Model {
+pub(crate) fn binary(inputs: &[(&str, DataType)], transforms: &[(&str, &str)], options: &[(&str, &str)]) -> Model {
     let outputs = [("predicted", Boolean), ("probability", Float64)];
     Model::new(spec(inputs, &outputs, transforms, options).unwrap()).unwrap()
 }
 
 /// A batch of columns.
-pub fn batch(columns: &[(&str, ArrayRef)]) -> RecordBatch {
+pub(crate) fn batch(columns: &[(&str, ArrayRef)]) -> RecordBatch {
     RecordBatch::try_from_iter_with_nullable(columns.iter().map(|(name, array)| (*name, array.clone(), true))).unwrap()
 }
 
 /// A column.
-pub fn column(values: impl Array + 'static) -> ArrayRef {
+pub(crate) fn column(values: impl Array + 'static) -> ArrayRef {
     Arc::new(values)
 }
 
 /// A DOUBLE column of a batch as bits, NULL as NaN: for comparing exactly.
-pub fn bits(batch: &RecordBatch, column: usize) -> Vec<u64> {
+pub(crate) fn bits(batch: &RecordBatch, column: usize) -> Vec<u64> {
     batch.column(column).as_primitive::<Float64Type>().iter().map(|v| v.unwrap_or(f64::NAN).to_bits()).collect()
 }
 
 /// Batches of `size` rows.
-pub fn cut(batch: &RecordBatch, size: usize) -> Vec<RecordBatch> {
+pub(crate) fn cut(batch: &RecordBatch, size: usize) -> Vec<RecordBatch> {
     let rows = batch.num_rows();
     (0..rows).step_by(size).map(|start| batch.slice(start, size.min(rows - start))).collect()
 }
 
 /// A table of rows that has everything: scaled and missing numbers, flags, texts that come up late, weights.
-pub mod everything {
+pub(crate) mod everything {
     use super::*;
     use arrow::array::{BooleanArray, Float64Array, Int64Array, StringArray};
 
-    pub const INPUTS: [(&str, DataType); 6] =
+    pub(crate) const INPUTS: [(&str, DataType); 6] =
         [("a", Float64), ("b", Float64), ("hour", Int64), ("flag", Boolean), ("city", Utf8), ("shop", Utf8)];
 
-    pub const TRANSFORMS: [(&str, &str); 12] = [
+    pub(crate) const TRANSFORMS: [(&str, &str); 12] = [
         ("ML_STANDARD_SCALER(a) OVER ()", "a"),
         ("ML_STANDARD_SCALER(ML_IMPUTER(b, 'mean') OVER ()) OVER ()", "b"),
         ("ML_ROBUST_SCALER(ML_IMPUTER(b, 'median') OVER ()) OVER ()", "b_robust"),
@@ -133,7 +133,7 @@ pub mod everything {
     ];
 
     /// A sequence that looks random, in 0 to 1.
-    pub fn noise(i: usize) -> f64 {
+    pub(crate) fn noise(i: usize) -> f64 {
         let mut z = (i as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
@@ -145,7 +145,7 @@ pub mod everything {
     }
 
     /// Input columns of `rows` rows, from some row on.
-    pub fn inputs(start: usize, rows: usize) -> Vec<(&'static str, ArrayRef)> {
+    pub(crate) fn inputs(start: usize, rows: usize) -> Vec<(&'static str, ArrayRef)> {
         let range = start..start + rows;
         let a: Float64Array = range.clone().map(|i| Some(of(i, 0) * 20.0 - 3.0)).collect();
         let b: Float64Array =
@@ -169,12 +169,12 @@ pub mod everything {
     }
 
     /// A label: one row in `missing` has none.
-    pub fn label(row: usize, missing: usize) -> Option<f64> {
+    pub(crate) fn label(row: usize, missing: usize) -> Option<f64> {
         (!row.is_multiple_of(missing)).then(|| of(row, 0) + of(row, 2) + of(row, 11) - 1.5)
     }
 
     /// Rows with a BOOLEAN label and weights.
-    pub fn rows(start: usize, rows: usize, missing: usize) -> RecordBatch {
+    pub(crate) fn rows(start: usize, rows: usize, missing: usize) -> RecordBatch {
         let mut columns = inputs(start, rows);
         let labels: BooleanArray = (start..start + rows).map(|i| label(i, missing).map(|v| v > 0.0)).collect();
         let weights: Float64Array = (start..start + rows).map(|i| Some(0.5 + of(i, 12))).collect();

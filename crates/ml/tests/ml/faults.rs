@@ -181,3 +181,10 @@ fn the_description_tells_options_features_and_weights() {
     assert_eq!(named("city", Some("t0")), 1);
     assert!(told.state_bytes > 0 && told.sparse_features > 64);
 }
+
+#[test]
+fn models_may_go_to_other_threads() {
+    fn may<T: Send + Sync>() {}
+    may::<Model>();
+    may::<tidegate_ml::prequential::Prequential>();
+}

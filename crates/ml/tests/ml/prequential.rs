@@ -3,7 +3,7 @@
 use arrow::array::{Array, Int64Array, RecordBatch};
 use proptest::prelude::*;
 use tidegate_ml::Model;
-use tidegate_ml::prequential::Prequential;
+use tidegate_ml::prequential::{Prequential, Snapshots};
 
 use crate::declared::everything::{INPUTS, TRANSFORMS, noise, rows};
 use crate::declared::{binary, bits, cut};
@@ -36,7 +36,7 @@ impl Stream {
 }
 
 /// The definition, row by row, with no cleverness: predictions, the model, and the model at each point.
-fn by_definition(stream: &Stream, delay: i64, points: &[i64]) -> (Vec<u64>, Model, Vec<(i64, Vec<u8>)>) {
+fn by_definition(stream: &Stream, delay: i64, points: &[i64]) -> (Vec<u64>, Model, Snapshots) {
     let mut model = model();
     let mut waiting: Vec<(i64, usize)> = Vec::new();
     let (mut latest, mut predictions, mut versions) = (i64::MIN, Vec::new(), Vec::new());

@@ -163,6 +163,14 @@ fn categories_are_met_row_by_row() {
     // Numbered by row, then by item: x, p, q, y.
     assert_eq!((pipeline.sparse_count(), after.indices), (4, vec![0, 1, 2, 3, 1, 0]));
 
+    // Kept unknown ones are a feature of their own from the start.
+    let mut kept =
+        crate::declared::pipeline(&[("s", Utf8), ("t", Utf8)], &[("ML_ONE_HOT_ENCODER(s, 'keep') OVER ()", "s")])
+            .unwrap();
+    let (before, after) = learn(&mut kept, &rows);
+    assert_eq!(sparse(&kept, &before), ["s=(unknown):1", "s=(unknown):1", "s=(unknown):1", "s=x:1"]);
+    assert_eq!(sparse(&kept, &after), ["s=x:1", "s=(unknown):1", "s=y:1", "s=x:1"]);
+
     let unseen = batch(&[("s", column(StringArray::from(vec!["z"]))), ("t", column(StringArray::from(vec!["q"])))]);
     let block = apply(&pipeline, &unseen);
     assert_eq!((sparse(&pipeline, &block), dense(&block).concat()), (vec!["t=q:1".to_string()], vec![0.0]));

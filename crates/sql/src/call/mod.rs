@@ -68,6 +68,7 @@ pub struct Argument {
 
 /// What an argument is.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "a call has a handful of arguments, read once")]
 pub enum ArgValue {
     /// `TABLE t`, `TABLE (SELECT …)`, `(SELECT …)`.
     Table(TableArgument),

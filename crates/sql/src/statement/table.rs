@@ -156,7 +156,7 @@ impl StatementParser<'_> {
         let column = self.name("a column")?;
         self.expect("AS")?;
         let start = self.next_span();
-        let expression = self.expr()?;
+        let expression = Box::new(self.expr()?);
         let span = start.to(self.last_span());
         let Some(delay_ms) = delay_ms(&expression, &column) else {
             let message = format!("a watermark is its column, {column}, or that column minus an interval");

@@ -25,11 +25,17 @@ const ELEC_REPEATS: u64 = 20;
 const COVERTYPE_ROWS: u64 = 581_012;
 const FLIGHTS_ROWS: u64 = 1_000_000;
 
+/// Elec twenty times, or its first rows.
+pub fn elec(rows_max: Option<u64>) -> Result<Files> {
+    let rows = ELEC_ROWS * ELEC_REPEATS;
+    files("elec", rows_max.map_or(rows, |max| rows.min(max)), write_elec)
+}
+
 /// Makes the files that are not there yet, each with at most so many rows.
 pub fn prepare(rows_max: Option<u64>) -> Result<Vec<Files>> {
     let limit = |rows: u64| rows_max.map_or(rows, |max| rows.min(max));
     Ok(vec![
-        files("elec", limit(ELEC_ROWS * ELEC_REPEATS), write_elec)?,
+        elec(rows_max)?,
         files("covertype", limit(COVERTYPE_ROWS), write_covertype)?,
         files("flights", limit(FLIGHTS_ROWS), data::generated::write_flights)?,
     ])

@@ -2,7 +2,7 @@
 //!
 //! bench/README.md says what is compared and how.
 
-mod files;
+pub(super) mod files;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -119,12 +119,13 @@ impl Fields<'_> {
         let null_first = !self.null.is_empty();
         for row in 0..self.rows {
             let (span, raw) = self.raw(row);
-            if span.form == Form::Plain && !(null_first && raw == self.null) {
-                if let Some(value) = parse(raw) {
-                    values.push(value);
-                    nulls.append_non_null();
-                    continue;
-                }
+            if span.form == Form::Plain
+                && !(null_first && raw == self.null)
+                && let Some(value) = parse(raw)
+            {
+                values.push(value);
+                nulls.append_non_null();
+                continue;
             }
             let value = self.value(row).and_then(|text| {
                 let value = parse(&text);
@@ -238,7 +239,7 @@ impl Fields<'_> {
 /// Reads pairs of hexadecimal digits.
 fn parse_hex(text: &[u8]) -> Option<Vec<u8>> {
     let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
-    if text.len() % 2 != 0 {
+    if !text.len().is_multiple_of(2) {
         return None;
     }
     text.chunks_exact(2).map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?)).collect()

@@ -195,11 +195,11 @@ impl TextEncoder for CsvEncoder {
                 let start = out.len();
                 self.cell(cells, row, i == 0, &mut numbers, out)?;
                 // A value that looks like the null literal.
-                if let (false, Some(quote)) = (self.dialect.null.is_empty(), self.dialect.quote) {
-                    if out[start..] == self.dialect.null {
-                        out.insert(start, quote);
-                        out.push(quote);
-                    }
+                if let (false, Some(quote)) = (self.dialect.null.is_empty(), self.dialect.quote)
+                    && out[start..] == self.dialect.null
+                {
+                    out.insert(start, quote);
+                    out.push(quote);
                 }
             }
             out.push(b'\n');

@@ -109,12 +109,12 @@ impl JsonReader {
         // Lines that begin and end as objects do cannot be parts of a longer one, so as many rows as lines means one a line.
         let objects = self.lines.iter().all(|line| is_object(self.text(line)));
         let skipped_between = !bad.is_empty();
-        if objects && !skipped_between {
-            if let Ok(Some(batch)) = self.decode_text(&self.input.window()[whole], self.lines.len()) {
-                if batch.num_rows() == self.lines.len() {
-                    return Ok(vec![batch]);
-                }
-            }
+        if objects
+            && !skipped_between
+            && let Ok(Some(batch)) = self.decode_text(&self.input.window()[whole], self.lines.len())
+            && batch.num_rows() == self.lines.len()
+        {
+            return Ok(vec![batch]);
         }
         self.decode_halves(0, self.lines.len(), bad)
     }

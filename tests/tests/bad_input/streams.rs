@@ -1,0 +1,55 @@
+//! What cannot be computed over a table without end is refused before the job starts, with the place and what to write
+//! instead.
+
+use tidegate_tests::Workplace;
+
+const TABLES: &str = "CREATE TABLE events (id BIGINT, v DOUBLE, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '1' SECOND)
+WITH ('connector' = 'datagen');
+CREATE TABLE names (id BIGINT, name STRING) WITH ('connector' = 'datagen', 'number-of-rows' = '3');
+CREATE TABLE sink (id BIGINT) WITH ('connector' = 'blackhole');\n";
+
+/// Each construct, the line and column that are pointed at (0: the statement's, on line 5), what it is called, and a part of
+/// the advice.
+const REFUSED: &[(&str, usize, &str, &str)] = &[
+    ("SELECT id FROM events ORDER BY v", 23, "ORDER BY", "leave it out"),
+    ("SELECT COUNT(*) FROM events", 0, "GROUP BY without a window", "TUMBLE"),
+    ("SELECT id FROM events GROUP BY id", 23, "GROUP BY without a window", "TUMBLE"),
+    ("SELECT events.id FROM events JOIN names ON events.id = names.id", 30, "JOIN", ""),
+    ("SELECT ROW_NUMBER() OVER (ORDER BY v) FROM events", 21, "OVER", "bounded table"),
+    ("SELECT id FROM events LIMIT 5", 23, "LIMIT", "leave it out"),
+    ("SELECT id FROM events WHERE v > (SELECT AVG(v) FROM events)", 0, "", ""),
+    ("SELECT id FROM events INTERSECT SELECT id FROM names", 0, "", ""),
+];
+
+#[test]
+fn a_construct_without_end_is_pointed_at() {
+    let place = Workplace::new();
+    for (query, column, construct, advice) in REFUSED {
+        let outcome = place.run(&format!("{TABLES}INSERT INTO sink\n{query};")).failed(2);
+        let at = if *column == 0 { "job.sql:5:1: ".to_string() } else { format!("job.sql:6:{column}: ") };
+        assert!(outcome.stderr.starts_with(&at), "{query}: expected {at}\n{}", outcome.stderr);
+        assert!(outcome.stderr.contains("over the unbounded table 'events'"), "{query}\n{}", outcome.stderr);
+        let (_, help) = outcome.stderr.split_once("help: ").unwrap_or_else(|| panic!("no help: {}", outcome.stderr));
+        assert!(outcome.stderr.contains(construct) && help.contains(advice), "{query}\n{}", outcome.stderr);
+    }
+}
+
+#[test]
+fn a_result_without_end_is_not_printed() {
+    let outcome = Workplace::new().run(&format!("{TABLES}SELECT * FROM events;")).failed(2);
+    outcome.says(&["job.sql:5:1: a SELECT that prints its rows over the unbounded table 'events'", "INSERT INTO"]);
+}
+
+/// It is found by looking at the script: a mistake at its end costs nothing of what stands before it.
+#[test]
+fn it_is_refused_before_anything_runs() {
+    let place = Workplace::new();
+    let script = format!(
+        "{TABLES}CREATE TABLE out (id BIGINT) WITH ('connector' = 'filesystem', 'path' = 'out.csv', 'format' = 'csv');
+         INSERT INTO out SELECT id FROM names;
+         INSERT INTO sink SELECT id FROM events ORDER BY v;"
+    );
+    place.run(&script).failed(2);
+    assert!(!place.path("out.csv").exists());
+    place.tidegate(&["check", "job.sql"]).failed(2).says(&["job.sql:7:"]);
+}

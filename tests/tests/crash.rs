@@ -1,0 +1,139 @@
+//! The demo job, killed at random moments: what it leaves when it was at last run to its end is what an uninterrupted run
+//! leaves.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64Mcg;
+use serde_json::Value;
+use tidegate_tests::data::repository;
+use tidegate_tests::files::{assert_same_files, names};
+use tidegate_tests::purchases::part_of_the_year;
+use tidegate_tests::{Outcome, Workplace};
+
+/// How often the job is killed in all.
+const KILLS: usize = 20;
+/// The moments are the same in every run, as shares of how long an uninterrupted run takes.
+const SEED: u64 = 20;
+/// A share of the households, for the whole year: few rows, but windows, label times and the version of October.
+const HOUSEHOLDS: &str = "household_id % 60 = 1";
+/// Small batches and short intervals: some tens of checkpoints in so short a job.
+const SETTINGS: [&str; 2] = ["execution.checkpointing.interval=20ms", "execution.batch-size=500"];
+
+/// One run of the job after another, in a place of its own.
+struct Job {
+    place: Workplace,
+    data: PathBuf,
+}
+
+impl Job {
+    fn new(data: &Path) -> Self {
+        Self { place: Workplace::new(), data: data.to_path_buf() }
+    }
+
+    fn output(&self) -> PathBuf {
+        self.place.path("output")
+    }
+
+    fn start(&self) -> Child {
+        let script = repository().join("examples/purchase-intent/job.sql");
+        let data = format!("data={}", self.data.display());
+        let output = format!("output={}", self.output().display());
+        let mut arguments =
+            vec!["run", script.to_str().expect("UTF-8"), "--json", "--param", &data, "--param", &output];
+        for setting in SETTINGS {
+            arguments.extend(["-s", setting]);
+        }
+        let mut command = self.place.command(&arguments);
+        // A process that is killed must not be stopped by a full pipe before.
+        let log = std::fs::File::create(self.place.path("stdout")).expect("a file");
+        command.stdout(log).stderr(Stdio::null());
+        command.spawn().expect("the binary starts")
+    }
+
+    /// Runs it to its end.
+    fn finish(&self) -> Outcome {
+        let status = self.start().wait().expect("a process that was started ends");
+        Outcome { code: status.code(), ..self.printed() }.succeeded()
+    }
+
+    /// What it printed last.
+    fn printed(&self) -> Outcome {
+        Outcome { code: Some(0), stdout: self.place.read("stdout"), stderr: String::new() }
+    }
+
+    /// Starts it and kills it after a while; false if it ended before, and ended well.
+    fn kill_after(&self, moment: Duration) -> bool {
+        let mut child = self.start();
+        let began = Instant::now();
+        while began.elapsed() < moment {
+            if let Some(status) = child.try_wait().expect("its state") {
+                assert!(status.success(), "it ended with {status}: {}", self.place.read("stdout"));
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        child.kill().expect("SIGKILL");
+        child.wait().expect("its end");
+        true
+    }
+
+    /// The versions of a model: what tells them apart, without when and by which run they were made.
+    fn versions(&self, model: &str) -> Vec<Value> {
+        let outcome = self.place.tidegate(&["models", "versions", model, "--json"]).succeeded();
+        let mut versions = outcome.of_type("version");
+        for version in &mut versions {
+            let facts = version.as_object_mut().expect("an object");
+            for key in ["created_at", "key"] {
+                assert!(facts.remove(key).is_some(), "a version has its {key}");
+            }
+        }
+        versions
+    }
+}
+
+#[test]
+fn a_job_that_is_killed_at_random_moments_leaves_what_an_uninterrupted_one_leaves() {
+    let shared = Workplace::new();
+    let data = part_of_the_year(&shared, HOUSEHOLDS);
+
+    let undisturbed = Job::new(&data);
+    let began = Instant::now();
+    undisturbed.finish();
+    let duration = began.elapsed();
+    assert_eq!(
+        names(&undisturbed.output()),
+        [
+            "features.parquet",
+            "predictions.parquet",
+            "quality_by_department.csv",
+            "quality_by_month.csv",
+            "weekly_quality.csv"
+        ]
+    );
+    let versions = ["intent", "majority", "no_change"].map(|model| undisturbed.versions(model));
+    assert_eq!(versions.each_ref().map(Vec::len), [2, 1, 1], "intent has one of 31 October and one of the end");
+
+    let mut random = Pcg64Mcg::seed_from_u64(SEED);
+    let (mut kills, mut resumed) = (0, 0);
+    while kills < KILLS {
+        let job = Job::new(&data);
+        let moments: Vec<Duration> =
+            (0..random.random_range(1..=3)).map(|_| duration.mul_f64(random.random_range(0.0..1.0))).collect();
+        let killed = moments.iter().take_while(|moment| job.kill_after(**moment)).count();
+        kills += killed;
+        // A run that had ended before its moment is not run again: it would be a new one, with versions of its own.
+        let jobs = if killed == moments.len() { job.finish() } else { job.printed() }.of_type("job");
+        resumed += jobs.iter().filter(|job| !job["resumed_from"].is_null()).count();
+
+        let what = format!("killed after {moments:?} of {duration:?}");
+        assert_same_files(&undisturbed.output(), &job.output(), &what);
+        for (model, expected) in ["intent", "majority", "no_change"].iter().zip(&versions) {
+            assert_eq!(&job.versions(model), expected, "{what}: versions of {model}");
+        }
+        assert!(names(&job.place.path("home/checkpoints")).is_empty(), "{what}: a finished job keeps no checkpoint");
+    }
+    assert!(resumed > 0, "no run went on from a checkpoint: the moments miss the stream");
+}

@@ -1,0 +1,8 @@
+//! Tests of the whole product: of the binary, as a user runs it, and of the engine on SQL files.
+
+mod bad_input;
+mod crash;
+mod golden;
+mod readme;
+mod reference;
+mod slt;
