@@ -51,7 +51,7 @@ impl Observer for Watcher {
 
     fn should_stop(&self) -> bool {
         self.rounds.set(self.rounds.get() + 1);
-        self.stop_every.is_some_and(|every| self.rounds.get() % every == 0)
+        self.stop_every.is_some_and(|every| self.rounds.get().is_multiple_of(every))
     }
 }
 

@@ -11,7 +11,7 @@
 //! assert_eq!(open("example", 1, &bytes).unwrap(), &[1, 2, 3]);
 //!
 //! let mut corrupt = bytes.clone();
-//! corrupt[14] ^= 1;
+//! corrupt[22] ^= 1;
 //! assert!(open("example", 1, &corrupt).unwrap_err().to_string().contains("checksum"));
 //! ```
 

@@ -16,8 +16,12 @@ use crate::{error, parameters, tokens};
 /// The largest script, in bytes.
 pub const SCRIPT_BYTES_MAX: usize = 4 << 20;
 
-/// How often the parser library may call itself. Each level takes up to some kilobytes of stack.
+/// How often the parser library may call itself.
 const RECURSION_MAX: usize = 50;
+
+/// The stack that a statement is parsed on. Unoptimised, a level of the parser library takes a hundred kilobytes of it, so that
+/// the caller's may be too small for what [`RECURSION_MAX`] allows.
+const STACK_BYTES: usize = 32 << 20;
 
 /// Parses all statements of a script.
 ///
@@ -302,12 +306,14 @@ fn parse_tokens<T>(
     dialect: &Dialect,
     parse: impl FnOnce(&mut StatementParser) -> Result<T, Fault>,
 ) -> Result<T, Diagnostic> {
-    let parser = Parser::new(dialect).with_recursion_limit(RECURSION_MAX).with_tokens_with_locations(tokens);
-    let mut parser = StatementParser::new(parser, dialect);
-    let parsed = parse(&mut parser).and_then(|parsed| parser.end().map(|()| parsed));
-    parsed.map_err(|fault| match fault {
-        Fault::Said(diagnostic) => *diagnostic,
-        Fault::Parser(error) => explain(error, parser.into_tokens(), end, dialect),
+    stacker::grow(STACK_BYTES, || {
+        let parser = Parser::new(dialect).with_recursion_limit(RECURSION_MAX).with_tokens_with_locations(tokens);
+        let mut parser = StatementParser::new(parser, dialect);
+        let parsed = parse(&mut parser).and_then(|parsed| parser.end().map(|()| parsed));
+        parsed.map_err(|fault| match fault {
+            Fault::Said(diagnostic) => *diagnostic,
+            Fault::Parser(error) => explain(error, parser.into_tokens(), end, dialect),
+        })
     })
 }
 

@@ -10,13 +10,15 @@ use sqlparser::tokenizer::{Location, Span as ParserSpan, Token, TokenWithSpan, T
 
 use crate::{Diagnostic, Dialect, Position, Span, parameters};
 
-/// How deep brackets may stand in one another.
+/// How deep brackets and CASE may stand in one another.
 const NESTING_MAX: usize = 48;
-/// How many operators and words with a meaning may follow one another without a comma, as in `a + b + c`: the tree of such a
-/// chain is as deep as the chain is long.
-const CHAIN_MAX: usize = 1_000;
-/// How many queries may be joined by UNION, INTERSECT and EXCEPT in a row, for the same reason.
-const SET_OPERATIONS_MAX: usize = 250;
+/// How many operators and words with a meaning may follow one another without a comma, AND or OR, as in `a + b + c`: the tree
+/// of such a chain is as deep as the chain is long.
+const CHAIN_MAX: usize = 200;
+/// How many AND and OR may follow one another without a comma. Their trees are made flat, see `statement`.
+const CONDITIONS_MAX: usize = 1_000;
+/// How many queries may be joined by UNION, INTERSECT and EXCEPT in a row: their tree is as deep as their row is long.
+const SET_OPERATIONS_MAX: usize = 100;
 
 /// The tokens of a script, without white space and comments.
 #[derive(Debug)]
@@ -132,8 +134,19 @@ struct Group {
     is_query: bool,
     /// See [`CHAIN_MAX`].
     chain: usize,
+    /// See [`CONDITIONS_MAX`].
+    conditions: usize,
+    /// How many BETWEEN wait for their AND.
+    betweens: usize,
     /// See [`SET_OPERATIONS_MAX`].
     set_operations: usize,
+}
+
+impl Group {
+    /// Begins anew, as after a comma. Set operations go on across commas.
+    fn part(&mut self) {
+        *self = Self { chain: 0, conditions: 0, betweens: 0, ..*self };
+    }
 }
 
 #[derive(Debug, Default)]
@@ -206,7 +219,7 @@ impl Scan {
             Token::RParen | Token::RBracket | Token::RBrace => {
                 while self.groups.pop().is_some_and(|group| group.is_case) {}
             }
-            Token::Comma => self.group().chain = 0,
+            Token::Comma => self.group().part(),
             Token::Word(word) => self.keyword(word.keyword),
             Token::Number(..) | Token::SingleQuotedString(_) | Token::Placeholder(_) | Token::Period => {}
             _ => self.group().chain += 1,
@@ -227,7 +240,14 @@ impl Scan {
                 return;
             }
             // The branches of a CASE stand side by side, as what commas part does.
-            Keyword::WHEN | Keyword::THEN | Keyword::ELSE if self.group().is_case => self.group().chain = 0,
+            Keyword::WHEN | Keyword::THEN | Keyword::ELSE if self.group().is_case => self.group().part(),
+            Keyword::BETWEEN => self.group().betweens += 1,
+            Keyword::AND if self.group().betweens > 0 => self.group().betweens -= 1,
+            Keyword::AND | Keyword::OR => {
+                let group = self.group();
+                group.conditions += 1;
+                group.chain = 0;
+            }
             Keyword::SELECT | Keyword::VALUES => self.group().is_query = true,
             Keyword::UNION | Keyword::INTERSECT | Keyword::EXCEPT | Keyword::MINUS => self.group().set_operations += 1,
             _ => {}
@@ -241,7 +261,9 @@ impl Scan {
         let message = if nested {
             format!("brackets and CASE stand more than {NESTING_MAX} deep in one another")
         } else if group.chain > CHAIN_MAX {
-            format!("more than {CHAIN_MAX} operators and keywords follow one another without a comma")
+            format!("more than {CHAIN_MAX} operators and keywords follow one another without a comma, AND or OR")
+        } else if group.conditions > CONDITIONS_MAX {
+            format!("more than {CONDITIONS_MAX} conditions follow one another")
         } else if group.set_operations > SET_OPERATIONS_MAX {
             format!("more than {SET_OPERATIONS_MAX} queries are joined by UNION, INTERSECT or EXCEPT")
         } else {
@@ -354,17 +376,22 @@ mod tests {
         assert_eq!(said("ARRAY<".repeat(100)), "brackets and CASE stand more than 48 deep in one another");
         assert_eq!(
             said("1".to_string() + &"+1".repeat(3000)),
-            "more than 1000 operators and keywords follow one another without a comma"
+            "more than 200 operators and keywords follow one another without a comma, AND or OR"
         );
         assert_eq!(
             said("SELECT 1, 2".to_string() + &" UNION SELECT 1, 2".repeat(300)),
-            "more than 250 queries are joined by UNION, INTERSECT or EXCEPT"
+            "more than 100 queries are joined by UNION, INTERSECT or EXCEPT"
+        );
+        assert_eq!(said("a".to_string() + &" OR a = 1".repeat(3000)), "more than 1000 conditions follow one another");
+        assert_eq!(
+            said("a".to_string() + &" BETWEEN 1 AND 2".repeat(300)),
+            "more than 200 operators and keywords follow one another without a comma, AND or OR"
         );
         assert!(read(&"(1), ".repeat(10_000)).is_ok());
         assert!(read(&format!("CASE{} END", " WHEN a = 1 THEN b + 1".repeat(10_000))).is_ok());
         assert_eq!(
             said("1".to_string() + &" + CASE WHEN 1 THEN 1 END".repeat(3000)),
-            "more than 1000 operators and keywords follow one another without a comma"
+            "more than 200 operators and keywords follow one another without a comma, AND or OR"
         );
         assert!(read(&"SELECT a + b; ".repeat(10_000)).is_ok());
     }

@@ -32,7 +32,11 @@ fn an_unknown_option_is_pointed_at_and_the_nearest_one_named() {
          \u{20} |     ^^^^^^^^^^^^^^^^^^^^^\nhelp: did you mean 'execution.batch-size'?",
     );
     let model = MODEL.replace("'learning_rate'", "'learnig_rate'");
-    place().run(&model).failed(2).says(&["job.sql:2:", "unknown option 'learnig_rate'", "did you mean 'learning_rate'?"]);
+    place().run(&model).failed(2).says(&[
+        "job.sql:2:",
+        "unknown option 'learnig_rate'",
+        "did you mean 'learning_rate'?",
+    ]);
     let setting = place().run_with(TABLE, &["-s", "execution.batch-sise=7"]).failed(2);
     setting.says(&["unknown option 'execution.batch-sise'", "did you mean 'execution.batch-size'?"]);
 }
@@ -51,8 +55,9 @@ fn a_value_of_the_wrong_kind_is_pointed_at() {
 #[test]
 fn a_column_of_the_wrong_type_is_named_before_the_job_starts() {
     let place = place();
-    let script =
-        format!("{TABLE}CREATE TABLE s (a INT, b INT) WITH ('connector' = 'filesystem', 'path' = 'out.csv', 'format' = 'csv');\nINSERT INTO s SELECT a, b FROM visits;");
+    let script = format!(
+        "{TABLE}CREATE TABLE s (a INT, b INT) WITH ('connector' = 'filesystem', 'path' = 'out.csv', 'format' = 'csv');\nINSERT INTO s SELECT a, b FROM visits;"
+    );
     let outcome = place.run(&script).failed(2);
     outcome.says(&[
         "job.sql:4:1: column 2 of the query, 'b', is STRING, but column 'b' of 's' takes INT",
@@ -67,7 +72,10 @@ fn an_unknown_column_table_or_function_is_pointed_at() {
         &format!("{TABLE}SELECT a,\n  bb FROM visits;"),
         "job.sql:4:3: column 'bb' not found\n  |\n4 |   bb FROM visits;\n  |   ^^\nhelp: did you mean 'b'?",
     );
-    place().run(&format!("{TABLE}SELECT * FROM visit;")).failed(2).says(&["job.sql:3:15: table 'visit' not found", "^^^^^"]);
+    place()
+        .run(&format!("{TABLE}SELECT * FROM visit;"))
+        .failed(2)
+        .says(&["job.sql:3:15: table 'visit' not found", "^^^^^"]);
     place().run("SELECT ML_ACURACY(1, 1);").failed(2).says(&["job.sql:1:8", "ML_ACURACY", "did you mean ML_ACCURACY?"]);
 }
 
@@ -86,7 +94,9 @@ fn a_model_that_takes_other_columns_is_refused() {
     let place = Workplace::new();
     place.write("in.csv", "x,y,label\n1,2,true\n");
     let train = |columns: &str, arguments: &str| {
-        let table = format!("CREATE TABLE t ({columns}) WITH ('connector' = 'filesystem', 'path' = 'in.csv', 'format' = 'csv');\n");
+        let table = format!(
+            "CREATE TABLE t ({columns}) WITH ('connector' = 'filesystem', 'path' = 'in.csv', 'format' = 'csv');\n"
+        );
         let call = "SELECT p FROM ML_TRAIN(INPUT => TABLE t, MODEL => MODEL m, LABEL => DESCRIPTOR(label),\n  ";
         place.run(&format!("{table}{MODEL}{call}ARGS => {arguments});")).failed(2)
     };
@@ -97,8 +107,9 @@ fn a_model_that_takes_other_columns_is_refused() {
     ]);
     train("x DOUBLE, y STRING, label BOOLEAN", "DESCRIPTOR(x, y)")
         .says(&["job.sql:5:25: model 'm': its input 'y' takes a number, but column 'y' is STRING"]);
-    train("x DOUBLE, y DOUBLE, label STRING", "DESCRIPTOR(x, y)")
-        .says(&["job.sql:4:63: the label 'label' is STRING, which does not fit model 'm', whose 'predicted' is BOOLEAN"]);
+    train("x DOUBLE, y DOUBLE, label STRING", "DESCRIPTOR(x, y)").says(&[
+        "job.sql:4:63: the label 'label' is STRING, which does not fit model 'm', whose 'predicted' is BOOLEAN",
+    ]);
     train("x DOUBLE, y DOUBLE, label BOOLEAN", "DESCRIPTOR(x, z)").says(&["job.sql:5:25", "'z'"]);
 }
 

@@ -3,7 +3,8 @@
 use serde_json::json;
 use tidegate_tests::Workplace;
 
-const TABLE: &str = "CREATE TABLE t (a INT, b STRING) WITH ('connector' = 'filesystem', 'path' = '${file}', 'format' = 'csv');\n";
+const TABLE: &str =
+    "CREATE TABLE t (a INT, b STRING) WITH ('connector' = 'filesystem', 'path' = '${file}', 'format' = 'csv');\n";
 
 fn place() -> Workplace {
     let place = Workplace::new();
@@ -39,9 +40,15 @@ fn a_parameter_is_no_name_and_no_expression() {
     let place = place();
     let table = ["--param", "file=in.csv"];
     let script = format!("{TABLE}SELECT * FROM ${{t}};");
-    place.run_with(&script, &[&table[..], &["--param", "t=t; DROP TABLE t"]].concat()).failed(2).says(&["job.sql:2:15", "${t}"]);
+    place
+        .run_with(&script, &[&table[..], &["--param", "t=t; DROP TABLE t"]].concat())
+        .failed(2)
+        .says(&["job.sql:2:15", "${t}"]);
     let script = format!("{TABLE}SELECT a + ${{n}} FROM t;");
-    place.run_with(&script, &[&table[..], &["--param", "n=1); DROP TABLE t; --"]].concat()).failed(2).says(&["job.sql:2:"]);
+    place
+        .run_with(&script, &[&table[..], &["--param", "n=1); DROP TABLE t; --"]].concat())
+        .failed(2)
+        .says(&["job.sql:2:"]);
 }
 
 #[test]

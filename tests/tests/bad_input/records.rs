@@ -115,7 +115,10 @@ fn bad_feature(written: &str, reason: &str, raw: &str) {
     let message = error["message"].as_str().expect("a message");
     assert!(message.starts_with(&format!("row 2 of the input of ML_TRAIN for model 'm': {reason}")), "{message}");
     assert!(!place.path("out.csv").exists());
-    assert!(place.tidegate(&["models", "list", "--json"]).succeeded().of_type("model").is_empty(), "no version of half a run");
+    assert!(
+        place.tidegate(&["models", "list", "--json"]).succeeded().of_type("model").is_empty(),
+        "no version of half a run"
+    );
 
     for policy in ["skip", "dead-letter"] {
         let outcome = train(&place, policy).succeeded();

@@ -54,7 +54,8 @@ fn run_measured(place: &Workplace, script: &str) -> (Outcome, f64) {
     // The peak only grows, so the last look before the end has it but for the last milliseconds.
     while child.try_wait().expect("its state").is_none() {
         let text = std::fs::read_to_string(&status).unwrap_or_default();
-        let kib = text.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse::<f64>().ok());
+        let kib =
+            text.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse::<f64>().ok());
         peak = peak.max(kib.unwrap_or(0.0) / 1024.0);
         std::thread::sleep(std::time::Duration::from_millis(1));
     }

@@ -6,7 +6,8 @@ use std::process::Command;
 use tidegate_tests::Workplace;
 use tidegate_tests::files::names;
 
-const TRAIN: &str = "CREATE TABLE t (x DOUBLE, y DOUBLE) WITH ('connector' = 'filesystem', 'path' = 'in.csv', 'format' = 'csv');
+const TRAIN: &str =
+    "CREATE TABLE t (x DOUBLE, y DOUBLE) WITH ('connector' = 'filesystem', 'path' = 'in.csv', 'format' = 'csv');
 CREATE MODEL m INPUT (x DOUBLE) OUTPUT (predicted DOUBLE)
 WITH ('provider' = 'tidegate', 'task' = 'regression', 'algorithm' = 'linear_regression') AS SELECT x, y FROM t;\n";
 

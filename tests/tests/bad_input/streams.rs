@@ -3,7 +3,8 @@
 
 use tidegate_tests::Workplace;
 
-const TABLES: &str = "CREATE TABLE events (id BIGINT, v DOUBLE, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '1' SECOND)
+const TABLES: &str =
+    "CREATE TABLE events (id BIGINT, v DOUBLE, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '1' SECOND)
 WITH ('connector' = 'datagen');
 CREATE TABLE names (id BIGINT, name STRING) WITH ('connector' = 'datagen', 'number-of-rows' = '3');
 CREATE TABLE sink (id BIGINT) WITH ('connector' = 'blackhole');\n";

@@ -85,8 +85,8 @@ fn list(models: &[tidegate_registry::ModelSummary], console: &Console) -> Result
     }
     let table = Table::from_columns(vec![
         Column::texts("model", models.iter().map(|model| &model.name)),
-        Column::texts("versions", models.iter().map(|model| number::count(model.versions))).to_the_right(),
-        Column::optional("current", models.iter().map(|model| model.current().map(|n| n.to_string()))).to_the_right(),
+        Column::texts("versions", models.iter().map(|model| number::count(model.versions))).right_aligned(),
+        Column::optional("current", models.iter().map(|model| model.current().map(|n| n.to_string()))).right_aligned(),
         Column::texts("aliases", models.iter().map(|model| aliases(&model.aliases))),
         Column::texts("created", models.iter().map(|model| moment(model.created_at))),
     ]);
@@ -110,12 +110,12 @@ fn list_versions(versions: &[Version], console: &Console) -> Result<(), Failure>
         return Ok(());
     }
     let table = Table::from_columns(vec![
-        Column::texts("version", versions.iter().map(|version| version.number.to_string())).to_the_right(),
+        Column::texts("version", versions.iter().map(|version| version.number.to_string())).right_aligned(),
         Column::texts("aliases", versions.iter().map(|version| version.aliases.join(", "))),
         Column::texts("created", versions.iter().map(|version| moment(version.created_at))),
-        Column::texts("rows", versions.iter().map(|version| number::count(version.facts.rows))).to_the_right(),
+        Column::texts("rows", versions.iter().map(|version| number::count(version.facts.rows))).right_aligned(),
         Column::optional("trained until", versions.iter().map(|version| version.facts.trained_until.map(moment))),
-        Column::texts("size", versions.iter().map(|version| number::bytes(version.artifact_bytes))).to_the_right(),
+        Column::texts("size", versions.iter().map(|version| number::bytes(version.artifact_bytes))).right_aligned(),
         Column::texts("job", versions.iter().map(|version| &version.facts.job)),
         Column::texts("metrics", versions.iter().map(|version| metrics(&version.facts.metrics, ", "))),
     ]);

@@ -77,7 +77,7 @@ impl Column {
     }
 
     /// The same, standing to the right.
-    pub(crate) fn to_the_right(mut self) -> Self {
+    pub(crate) fn right_aligned(mut self) -> Self {
         self.right = true;
         self
     }

@@ -14,7 +14,7 @@ pub(crate) fn report(console: &Console, failure: &Failure) {
     if console.json {
         console.print_json(&as_json(failure));
     } else {
-        console.note(&as_text(console, failure));
+        console.note(as_text(console, failure));
     }
 }
 

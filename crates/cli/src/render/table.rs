@@ -306,7 +306,7 @@ mod tests {
     fn text_gives_way_before_numbers() {
         let table = Table::from_columns(vec![
             Column::texts("name", ["a text that is rather longer than the room"]),
-            Column::texts("count", ["1234567"]).to_the_right(),
+            Column::texts("count", ["1234567"]).right_aligned(),
         ]);
         assert_eq!(
             drawn(&table, Some(30)),
@@ -320,7 +320,7 @@ mod tests {
 
     #[test]
     fn columns_are_left_out_where_nothing_else_helps() {
-        let columns = (0..8).map(|i| Column::texts(&format!("column_{i}"), ["123456789"]).to_the_right()).collect();
+        let columns = (0..8).map(|i| Column::texts(&format!("column_{i}"), ["123456789"]).right_aligned()).collect();
         assert_eq!(
             drawn(&Table::from_columns(columns), Some(40)),
             "\

@@ -2,7 +2,7 @@
 
 mod complete;
 mod dot;
-mod helper;
+mod prompt;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ use crate::render::number;
 use crate::script::ScriptText;
 use crate::stop::Stop;
 use dot::Dot;
-use helper::{ShellHelper, is_whole};
+use prompt::{ShellHelper, is_whole};
 
 /// Inputs that the history keeps.
 const HISTORY_MAX: usize = 5_000;

@@ -30,7 +30,7 @@ const CONFIG: Parameter =
     Parameter::optional("CONFIG", Kind::Map, "Options; accepted as in Flink, none has an effect here.");
 
 /// What each function of the FROM clause takes.
-pub static TABLE_FUNCTIONS: &[Signature] = &[
+pub(crate) static TABLE_FUNCTIONS: &[Signature] = &[
     Signature {
         name: "TUMBLE",
         parameters: &[

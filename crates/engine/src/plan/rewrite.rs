@@ -12,8 +12,8 @@
 use std::ops::ControlFlow;
 
 use tidegate_sql::sqlparser::ast::{
-    CeilFloorKind, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
-    ObjectName, Query, Value, visit_expressions_mut,
+    CeilFloorKind, DateTimeField, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
+    FunctionArguments, Ident, ObjectName, Query, Value, visit_expressions_mut,
 };
 
 /// Rewrites a query in place.
@@ -33,10 +33,10 @@ pub(crate) fn rewrite_flink_spellings(query: &mut Query) -> Result<(), String> {
 fn rewrite(expr: &mut Expr) -> Result<(), String> {
     match expr {
         Expr::Floor { expr: time, field: CeilFloorKind::DateTimeField(field) } => {
-            let unit = field.to_string().to_lowercase();
-            if unit.is_empty() {
-                return Ok(());
+            if *field == DateTimeField::NoDateTime {
+                return Ok(()); // FLOOR of a number.
             }
+            let unit = field.to_string().to_lowercase();
             *expr = call("date_trunc", vec![text(&unit), time.as_ref().clone()]);
         }
         Expr::Function(function) => {

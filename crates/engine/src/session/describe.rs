@@ -11,12 +11,12 @@ use tidegate_sql::sqlparser::ast::Ident;
 use tidegate_sql::{ObjectKind, Show, Span};
 
 use super::{Place, Session};
+use crate::Result;
 use crate::catalog::model::ModelEntry;
 use crate::catalog::models::{ReferenceError, storage};
 use crate::plan::attribute::delay_ms;
 use crate::plan::relation::TABLE_FUNCTIONS;
 use crate::types::sql_type;
-use crate::{Error, Result};
 
 fn texts<T: Into<String>>(values: impl IntoIterator<Item = T>) -> ArrayRef {
     Arc::new(StringArray::from_iter_values(values.into_iter().map(Into::into)))
@@ -201,7 +201,7 @@ impl Session {
 }
 
 /// A table of options: what `SHOW OPTIONS` and `DESCRIBE ALGORITHM` print.
-pub fn options_table(options: &[OptionDef]) -> Result<RecordBatch, Error> {
+fn options_table(options: &[OptionDef]) -> Result<RecordBatch> {
     table(vec![
         ("name", texts(options.iter().map(|def| def.name))),
         ("takes", texts(options.iter().map(|def| def.kind.to_string()))),

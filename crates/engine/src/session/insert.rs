@@ -1,7 +1,5 @@
 //! INSERT INTO and EXECUTE STATEMENT SET.
 
-use std::sync::Arc;
-
 use arrow::datatypes::DataType;
 use datafusion::common::{Column, ScalarValue};
 use datafusion::logical_expr::{Cast, Expr, LogicalPlan, LogicalPlanBuilder};
@@ -58,11 +56,11 @@ impl Session {
             None => return Err(self.no_such_table(&at_table, name)),
         };
         let query = self.plan(place, &insert.query)?;
-        let plan = self.into_columns_of(place, &table, query, insert)?;
+        let plan = self.fitted_to(place, &table, query, insert)?;
         Ok(job::Insert { table, overwrite: insert.overwrite, plan })
     }
 
-    fn into_columns_of(
+    fn fitted_to(
         &self,
         place: &Place<'_>,
         table: &ConnectorTable,

@@ -228,8 +228,8 @@ impl Session {
 
     fn set(&mut self, place: &Place<'_>, key: &str, value: &str) -> Result<String> {
         // The parser has already taken in the default of a parameter.
-        if key.starts_with(PARAMETER_PREFIX) {
-            return Ok(format!("parameter '{}' set", &key[PARAMETER_PREFIX.len()..]));
+        if let Some(parameter) = key.strip_prefix(PARAMETER_PREFIX) {
+            return Ok(format!("parameter '{parameter}' set"));
         }
         if self.config.settings.iter().any(|(outer, _)| outer == key) {
             return Ok(format!("'{key}' stays as it was given from outside"));

@@ -161,14 +161,6 @@ impl Source {
             Input::Stage { .. } => (None, None),
         }
     }
-
-    /// Whether the table with this monitor is the one it reads; a stage reads none.
-    pub(crate) fn table(&self) -> Option<(&str, &Arc<SourceMonitor>)> {
-        match &self.input {
-            Input::Table { name, monitor, .. } => Some((name, monitor)),
-            Input::Stage { .. } => None,
-        }
-    }
 }
 
 fn latest_ms(batch: &RecordBatch, column: usize) -> Result<Option<i64>> {

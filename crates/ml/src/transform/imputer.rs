@@ -35,9 +35,7 @@ fn make(call: &mut Call<'_>) -> Result<Box<dyn Transform>> {
         let value = call.value("replacement")?;
         call.finish()?;
         return match (column.dictionary, value) {
-            (None, Expression::Number(value)) if is_taken(value) => {
-                Ok(Box::new(Constant { number: value }))
-            }
+            (None, Expression::Number(value)) if is_taken(value) => Ok(Box::new(Constant { number: value })),
             (None, Expression::Flag(value)) if column.flag => {
                 Ok(Box::new(Constant { number: if value { 1.0 } else { 0.0 } }))
             }

@@ -12,7 +12,7 @@ mod view;
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{DataType, Expr, Ident, Query, Value, ValueWithSpan, VisitMut, VisitorMut};
+use sqlparser::ast::{BinaryOperator, DataType, Expr, Ident, Query, Value, ValueWithSpan, VisitMut, VisitorMut};
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 use tidegate_options::nearest;
@@ -296,7 +296,7 @@ impl<'a> StatementParser<'a> {
     /// Reads an expression.
     pub(crate) fn expr(&mut self) -> Result<Expr, Fault> {
         let mut expr = self.parser.parse_expr()?;
-        let _ = expr.visit(&mut BindValues(self.dialect));
+        let _ = expr.visit(&mut Finish(self.dialect));
         Ok(expr)
     }
 
@@ -307,16 +307,22 @@ impl<'a> StatementParser<'a> {
             return self.expected("a query: SELECT, WITH or VALUES");
         }
         let mut query = self.parser.parse_query()?;
-        let _ = query.visit(&mut BindValues(self.dialect));
+        let _ = query.visit(&mut Finish(self.dialect));
         Ok(query)
     }
 }
 
-/// Binds the parameters that stand where the grammar has a literal and not an expression, as in `DATE ${day}`.
-struct BindValues<'a>(&'a Dialect);
+/// What is done to a tree before it is handed out. The parameters that stand where the grammar has a literal and not an
+/// expression, as in `DATE ${day}`, are bound; long rows of AND and of OR are made flat.
+struct Finish<'a>(&'a Dialect);
 
-impl VisitorMut for BindValues<'_> {
+impl VisitorMut for Finish<'_> {
     type Break = ();
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        flatten(expr);
+        ControlFlow::Continue(())
+    }
 
     fn pre_visit_value(&mut self, value: &mut ValueWithSpan) -> ControlFlow<()> {
         if let Value::Placeholder(name) = &value.value
@@ -328,6 +334,55 @@ impl VisitorMut for BindValues<'_> {
             };
         }
         ControlFlow::Continue(())
+    }
+}
+
+/// From how many conditions on a row is made flat.
+const FLAT_CONDITIONS_MIN: usize = 16;
+
+/// Turns `((a OR b) OR c) OR d` into `(a OR b) OR (c OR d)`, which means the same: whoever walks the tree calls itself once a
+/// level.
+fn flatten(expr: &mut Expr) {
+    let row = match expr {
+        Expr::BinaryOp { op: op @ (BinaryOperator::And | BinaryOperator::Or), .. } => op.clone(),
+        _ => return,
+    };
+    let mut conditions = Vec::new();
+    let mut rest = std::mem::replace(expr, Expr::Value(Value::Null.into()));
+    loop {
+        match rest {
+            Expr::BinaryOp { left, op, right } if op == row => {
+                conditions.push(*right);
+                rest = *left;
+            }
+            first => {
+                conditions.push(first);
+                break;
+            }
+        }
+    }
+    conditions.reverse();
+    let join = |left, right| Expr::BinaryOp { left: Box::new(left), op: row.clone(), right: Box::new(right) };
+    if conditions.len() < FLAT_CONDITIONS_MIN {
+        // As it was parsed, so that short conditions are shown as other tools show them.
+        if let Some(whole) = conditions.into_iter().reduce(join) {
+            *expr = whole;
+        }
+        return;
+    }
+    while conditions.len() > 1 {
+        let mut halved = Vec::with_capacity(conditions.len().div_ceil(2));
+        let mut pairs = conditions.into_iter();
+        while let Some(left) = pairs.next() {
+            halved.push(match pairs.next() {
+                Some(right) => join(left, right),
+                None => left,
+            });
+        }
+        conditions = halved;
+    }
+    if let Some(whole) = conditions.pop() {
+        *expr = whole;
     }
 }
 

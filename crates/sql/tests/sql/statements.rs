@@ -1,5 +1,6 @@
 //! Every form of statement.
 
+use tidegate_sql::sqlparser::ast::{BinaryOperator, Expr, SetExpr};
 use tidegate_sql::{AlterModelAction, ModelVersion, ObjectKind, Show, Span, Statement, is_complete, types};
 
 use crate::{script, statement};
@@ -325,6 +326,31 @@ fn a_column_called_model_is_a_column() {
         unreachable!()
     };
     assert_eq!(query.to_string(), "SELECT model, `table`, model AS m, COUNT(model), model FROM t ORDER BY model");
+}
+
+/// However many conditions there are, the tree stays shallow, and says the same.
+#[test]
+fn rows_of_conditions_are_flat() {
+    fn depth(expr: &Expr) -> usize {
+        match expr {
+            Expr::BinaryOp { left, op: BinaryOperator::And | BinaryOperator::Or, right } => {
+                1 + depth(left).max(depth(right))
+            }
+            _ => 0,
+        }
+    }
+    for (conditions, expected) in [(3, 2), (15, 14), (16, 4), (17, 5), (900, 10)] {
+        let row: Vec<String> = (0..conditions).map(|n| format!("a = {n}")).collect();
+        for operator in [" OR ", " AND "] {
+            let condition = row.join(operator);
+            let Statement::Query(query) = statement(&format!("SELECT 1 FROM t WHERE {condition}")) else {
+                unreachable!()
+            };
+            let SetExpr::Select(select) = &*query.body else { unreachable!() };
+            let selection = select.selection.as_ref().unwrap();
+            assert_eq!((depth(selection), selection.to_string()), (expected, condition));
+        }
+    }
 }
 
 #[test]
