@@ -249,7 +249,12 @@ impl Scan {
                 group.chain = 0;
             }
             Keyword::SELECT | Keyword::VALUES => self.group().is_query = true,
-            Keyword::UNION | Keyword::INTERSECT | Keyword::EXCEPT | Keyword::MINUS => self.group().set_operations += 1,
+            // The queries of a UNION have a limit of their own; each begins a new chain.
+            Keyword::UNION | Keyword::INTERSECT | Keyword::EXCEPT | Keyword::MINUS => {
+                let group = self.group();
+                group.set_operations += 1;
+                group.chain = 0;
+            }
             _ => {}
         }
         self.group().chain += 1;

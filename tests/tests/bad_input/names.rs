@@ -108,7 +108,7 @@ fn a_model_that_takes_other_columns_is_refused() {
     train("x DOUBLE, y STRING, label BOOLEAN", "DESCRIPTOR(x, y)")
         .says(&["job.sql:5:25: model 'm': its input 'y' takes a number, but column 'y' is STRING"]);
     train("x DOUBLE, y DOUBLE, label STRING", "DESCRIPTOR(x, y)").says(&[
-        "job.sql:4:63: the label 'label' is STRING, which does not fit model 'm', whose 'predicted' is BOOLEAN",
+        "job.sql:4:60: the label 'label' is STRING, which does not fit model 'm', whose 'predicted' is BOOLEAN",
     ]);
     train("x DOUBLE, y DOUBLE, label BOOLEAN", "DESCRIPTOR(x, z)").says(&["job.sql:5:25", "'z'"]);
 }

@@ -265,7 +265,7 @@ mod tests {
         assert_eq!(
             drawn(&Table::from_batches(&schema, &[batch], 40), None),
             "\
- month   │ rows │ accuracy
+\x20month   │ rows │ accuracy
 ─────────┼──────┼──────────
  2017-01 │    1 │      0.1
  NULL    │   10 │      0.3
@@ -281,7 +281,7 @@ mod tests {
         assert_eq!(
             drawn(&table, None),
             "\
- month   │ rows │ accuracy
+\x20month   │ rows │ accuracy
 ─────────┼──────┼──────────
  2017-01 │    1 │      0.1
  NULL    │   10 │      0.3
@@ -311,7 +311,7 @@ mod tests {
         assert_eq!(
             drawn(&table, Some(30)),
             "\
- name               │   count
+\x20name               │   count
 ────────────────────┼─────────
  a text that is ra… │ 1234567
 "
@@ -324,7 +324,7 @@ mod tests {
         assert_eq!(
             drawn(&Table::from_columns(columns), Some(40)),
             "\
-  column_0 │  column_1 │ … │  column_7
+\x20\x20column_0 │  column_1 │ … │  column_7
 ───────────┼───────────┼───┼───────────
  123456789 │ 123456789 │ … │ 123456789
 … 5 more columns (column_2, column_3, column_4, column_5, column_6); a wider terminal or --json shows all

@@ -153,8 +153,9 @@ pub(super) fn complete(vocabulary: &Vocabulary, line: &str, at: usize) -> (usize
     let start =
         before.rfind(|c| !is_name(c)).map_or(0, |end| end + before[end..].chars().next().map_or(1, char::len_utf8));
     let word = &before[start..];
-    let previous = before[..start].split_whitespace().next_back().unwrap_or_default().to_uppercase();
-    let mut words = match previous.trim_start_matches('(') {
+    let ahead = before[..start].trim_end();
+    let previous = ahead[ahead.rfind(|c| !is_name(c)).map_or(0, |end| end + 1)..].to_uppercase();
+    let mut words = match previous.as_str() {
         "MODEL" => starting(&vocabulary.models, word),
         "INTO" | "OVERWRITE" | "TABLE" | "DESCRIBE" | "VIEW" => starting(&vocabulary.tables, word),
         "FROM" | "JOIN" => [starting(&vocabulary.tables, word), starting(&vocabulary.functions, word)].concat(),

@@ -19,7 +19,7 @@ use crate::plan::relation::TABLE_FUNCTIONS;
 use crate::types::sql_type;
 
 fn texts<T: Into<String>>(values: impl IntoIterator<Item = T>) -> ArrayRef {
-    Arc::new(StringArray::from_iter_values(values.into_iter().map(Into::into)))
+    Arc::new(StringArray::from_iter(values.into_iter().map(|value| Some(value.into()))))
 }
 
 fn optional_texts(values: impl IntoIterator<Item = Option<String>>) -> ArrayRef {

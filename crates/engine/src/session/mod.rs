@@ -213,7 +213,7 @@ impl Session {
             Statement::Query(query) => self.query(&place, query, observer)?,
             Statement::Explain(inner) => {
                 let text = self.explain(source, inner)?;
-                let lines = Arc::new(arrow::array::StringArray::from_iter_values(text.lines())) as _;
+                let lines = Arc::new(arrow::array::StringArray::from_iter(text.lines().map(Some))) as _;
                 give(observer, RecordBatch::try_from_iter([("plan", lines)])?);
             }
             Statement::ShowSettings => give(observer, self.show_settings()?),

@@ -197,7 +197,7 @@ impl Train {
             .bad_rows
             .tables()
             .filter_map(|table| table.monitor.report(&table.name))
-            .map(|report| format!("{}: {} rows, {} bytes", report.table, report.rows, report.bytes))
+            .map(|report| format!("{}: {} rows", report.table, report.rows))
             .collect();
         let facts = VersionFacts {
             key: format!("{}-{}-{point}", self.setting.key, self.entry.name),

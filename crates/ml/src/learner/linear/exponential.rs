@@ -35,6 +35,13 @@ const POWERS: [f64; 64] = [
     1.9152065613971474, 1.9360617934922943, 1.9571441241754002, 1.978456026387951,
 ];
 
+/// `e^x` where it is not a normal number.
+#[cold]
+#[inline(never)]
+fn far(x: f64) -> f64 {
+    libm::exp(x)
+}
+
 /// `2^(k/64)` and `r`.
 #[inline(always)]
 fn reduce(x: f64) -> (f64, f64) {
@@ -67,7 +74,7 @@ pub fn exp(x: f64) -> f64 {
         let (power, r) = reduce(x);
         power + series(0.0, power, r)
     } else {
-        libm::exp(x)
+        far(x)
     }
 }
 
@@ -83,7 +90,7 @@ pub fn sigmoid(score: f64) -> f64 {
         let (power, r) = reduce(-score);
         1.0 / series(1.0 + power, power, r)
     } else {
-        1.0 / (1.0 + libm::exp(-score))
+        1.0 / (1.0 + far(-score))
     }
 }
 

@@ -7,13 +7,13 @@
 use std::fmt;
 
 use super::optimizer::Optimizer;
-use super::regularization::soft_threshold;
+use super::regularization::{Decay, soft_threshold};
 use super::settings::Settings;
 use super::single::{clipped, squared_norm};
 use super::state::{LANES, State};
+use crate::Result;
 use crate::block::{Block, Row};
 use crate::learner::{Learner, Weights, row_weight};
-use crate::{Error, Result};
 
 /// What the scores of a row mean, and which way to move them.
 pub(super) trait Scheme: fmt::Debug + Send + Sync {
@@ -45,52 +45,22 @@ pub(super) struct Multiclass<M, O, const SLOTS: usize> {
 impl<M: Scheme, O: Optimizer<SLOTS>, const SLOTS: usize> Multiclass<M, O, SLOTS> {
     /// An untrained model of `classes` declared classes.
     pub(super) fn new(scheme: M, optimizer: O, settings: Settings, classes: usize) -> Self {
-        let mut model =
-            Self { scheme, optimizer, settings, state: State::new(classes, classes, LANES), slopes: Vec::new() };
-        model.begin_intercepts(0);
+        let state = State::new(classes, classes, LANES, settings.initial_intercept);
+        let mut model = Self { scheme, optimizer, settings, state, slopes: Vec::new() };
+        model.settle_intercepts(0);
         model
     }
 
-    /// Sets the intercepts of the classes from `first`.
-    fn begin_intercepts(&mut self, first: usize) {
-        let (initial, rate) = (self.settings.initial_intercept, self.settings.intercept_learning_rate);
-        for class in first..self.state.classes {
-            self.state.intercepts.values[class] = initial;
-            self.optimizer.settle(rate, false, initial, &mut self.state.intercepts.slots[class]);
+    /// Makes the slots of the intercepts of the classes from `first`, which are new, agree with them.
+    fn settle_intercepts(&mut self, first: usize) {
+        let intercepts = &mut self.state.intercepts;
+        for (intercept, slots) in intercepts.values.iter().zip(&mut intercepts.slots).skip(first) {
+            self.optimizer.settle(self.settings.intercept_learning_rate, false, *intercept, slots);
         }
     }
 
     fn kind(&self) -> String {
         format!("linear/{}/{}", self.scheme.name(), O::NAME)
-    }
-
-    /// Writes the score of each class.
-    #[inline]
-    fn score(&self, row: Row<'_>, scores: &mut [f64]) {
-        let state = &self.state;
-        let stride = state.stride.max(1);
-        let intercepts = state.intercepts.values.chunks(LANES);
-        for ((chunk, scores), intercepts) in scores.chunks_mut(LANES).enumerate().zip(intercepts) {
-            let first = chunk * LANES;
-            let mut sums = [0.0; LANES];
-            for (&value, weights) in row.dense.iter().zip(state.dense.values.chunks_exact(stride)) {
-                if value != 0.0 {
-                    add(&mut sums, value, lanes(weights, first));
-                }
-            }
-            for (&feature, &value) in row.indices.iter().zip(row.values) {
-                let feature = feature as usize;
-                let Some(weights) = state.sparse.values.get(feature * stride..(feature + 1) * stride) else { continue };
-                let weights = lanes(weights, first);
-                match state.paid.get(feature) {
-                    None => add(&mut sums, value, weights),
-                    Some(paid) => add(&mut sums, value, &weights.map(|weight| state.due.pay(weight, *paid))),
-                }
-            }
-            for ((score, sum), intercept) in scores.iter_mut().zip(sums).zip(intercepts) {
-                *score = sum + intercept;
-            }
-        }
     }
 
     /// Makes room for the scores of a row; those of spare classes stay 0.
@@ -99,12 +69,26 @@ impl<M: Scheme, O: Optimizer<SLOTS>, const SLOTS: usize> Multiclass<M, O, SLOTS>
         self.slopes.resize(self.state.stride, 0.0);
     }
 
-    /// Writes the scores of a row into `self.slopes`.
-    #[inline]
-    fn score_row(&mut self, row: Row<'_>) {
-        let mut scores = std::mem::take(&mut self.slopes);
-        self.score(row, &mut scores[..self.state.classes]);
-        self.slopes = scores;
+    /// Learns rows, and predicts each before if there is a place for the predictions.
+    fn run(&mut self, before: &Block, after: &Block, y: &[f64], weights: &[f64], predictions: &mut [f64]) {
+        self.state.fit(after, !self.settings.penalty.is_none());
+        self.make_room();
+        let classes = self.state.classes;
+        let mut predictions = predictions.chunks_exact_mut(classes.max(1));
+        // Without learned transforms both are one block, and so are the two scores.
+        let same = std::ptr::eq(before, after);
+        for (row, &target) in y.iter().enumerate() {
+            self.state.score(before.row(row), &mut self.slopes[..classes]);
+            if let Some(predictions) = predictions.next() {
+                predictions.copy_from_slice(&self.slopes[..classes]);
+                self.scheme.predictions(predictions, &self.state.active);
+            }
+            let features = after.row(row);
+            if !same {
+                self.state.score(features, &mut self.slopes[..classes]);
+            }
+            self.learn_row(features, target, row_weight(weights, row));
+        }
     }
 
     /// Learns a row whose scores are in `self.slopes`.
@@ -133,9 +117,9 @@ impl<M: Scheme, O: Optimizer<SLOTS>, const SLOTS: usize> Multiclass<M, O, SLOTS>
         let rate = settings.schedule.rate(settings.learning_rate, state.clock.rows);
         let step = self.optimizer.step(rate, &state.clock, true);
         if !settings.penalty.is_none() {
-            Self::step_penalized(settings, state, row, step, &self.slopes, rate);
+            state.step_penalized::<O>(row, step, &self.slopes, settings.penalty.decay(rate));
         } else if !(O::ZERO_IS_NOTHING && self.slopes.iter().all(|slope| *slope == 0.0)) {
-            Self::step(state, row, step, &self.slopes);
+            state.step::<O>(row, step, &self.slopes);
         }
         if settings.fit_intercept {
             let rate = settings.schedule.rate(settings.intercept_learning_rate, state.clock.rows);
@@ -148,64 +132,86 @@ impl<M: Scheme, O: Optimizer<SLOTS>, const SLOTS: usize> Multiclass<M, O, SLOTS>
             }
         }
     }
+}
 
-    #[inline]
-    fn step(state: &mut State<SLOTS>, row: Row<'_>, step: O::Step, slopes: &[f64]) {
-        let stride = state.stride;
-        let weights = state.dense.values.chunks_exact_mut(stride).zip(state.dense.slots.chunks_exact_mut(stride));
+/// What rows do to the weights. Not inlined, so as to be compiled for an optimizer and not for each scheme with it; a call
+/// a row is little beside a row of many classes.
+impl<const SLOTS: usize> State<SLOTS> {
+    /// Writes the score of each class. Features without weights yet count as 0.
+    #[inline(never)]
+    fn score(&self, row: Row<'_>, scores: &mut [f64]) {
+        let stride = self.stride.max(1);
+        let intercepts = self.intercepts.values.chunks(LANES);
+        for ((chunk, scores), intercepts) in scores.chunks_mut(LANES).enumerate().zip(intercepts) {
+            let first = chunk * LANES;
+            let mut sums = [0.0; LANES];
+            for (&value, weights) in row.dense.iter().zip(self.dense.values.chunks_exact(stride)) {
+                if value != 0.0 {
+                    add(&mut sums, value, lanes(weights, first));
+                }
+            }
+            for (&feature, &value) in row.indices.iter().zip(row.values) {
+                let feature = feature as usize;
+                let Some(weights) = self.sparse.values.get(feature * stride..(feature + 1) * stride) else { continue };
+                let weights = lanes(weights, first);
+                match self.paid.get(feature) {
+                    None => add(&mut sums, value, weights),
+                    Some(paid) => add(&mut sums, value, &weights.map(|weight| self.due.pay(weight, *paid))),
+                }
+            }
+            for ((score, sum), intercept) in scores.iter_mut().zip(sums).zip(intercepts) {
+                *score = sum + intercept;
+            }
+        }
+    }
+
+    /// A step along the gradient.
+    #[inline(never)]
+    fn step<O: Optimizer<SLOTS>>(&mut self, row: Row<'_>, step: O::Step, slopes: &[f64]) {
+        let stride = self.stride;
+        let weights = self.dense.values.chunks_exact_mut(stride).zip(self.dense.slots.chunks_exact_mut(stride));
         for ((weights, slots), value) in weights.zip(row.dense) {
             if !(O::ZERO_IS_NOTHING && *value == 0.0) {
                 update::<O, SLOTS>(step, weights, slots, slopes, *value);
             }
         }
         for (&feature, value) in row.indices.iter().zip(row.values) {
-            let weights = &mut state.sparse.values[feature as usize * stride..][..stride];
-            let slots = &mut state.sparse.slots[feature as usize * stride..][..stride];
+            let weights = &mut self.sparse.values[feature as usize * stride..][..stride];
+            let slots = &mut self.sparse.slots[feature as usize * stride..][..stride];
             update::<O, SLOTS>(step, weights, slots, slopes, *value);
         }
     }
 
     /// A step with penalties: shrink, move along the gradient, cut.
-    fn step_penalized(
-        settings: &Settings,
-        state: &mut State<SLOTS>,
-        row: Row<'_>,
-        step: O::Step,
-        slopes: &[f64],
-        rate: f64,
-    ) {
-        if state.due.is_exhausted() {
-            state.settle_penalties();
+    #[inline(never)]
+    fn step_penalized<O: Optimizer<SLOTS>>(&mut self, row: Row<'_>, step: O::Step, slopes: &[f64], decay: Decay) {
+        if self.due.is_exhausted() {
+            self.settle_penalties();
         }
-        let decay = settings.penalty.decay(rate);
-        let before = state.due;
-        state.due.add(decay);
-        let stride = state.stride;
-        let weights = state.dense.values.chunks_exact_mut(stride).zip(state.dense.slots.chunks_exact_mut(stride));
+        let before = self.due;
+        self.due = before.and(decay);
+        let stride = self.stride;
+        let weights = self.dense.values.chunks_exact_mut(stride).zip(self.dense.slots.chunks_exact_mut(stride));
         for ((weights, slots), value) in weights.zip(row.dense) {
-            for ((weight, slots), slope) in weights.iter_mut().zip(slots).zip(slopes) {
-                *weight *= decay.shrink;
-                O::update(step, weight, slots, *slope, *value);
-                *weight = soft_threshold(*weight, decay.cut);
-            }
+            weights.iter_mut().for_each(|weight| *weight *= decay.shrink);
+            update::<O, SLOTS>(step, weights, slots, slopes, *value);
+            weights.iter_mut().for_each(|weight| *weight = soft_threshold(*weight, decay.cut));
         }
         for (&feature, value) in row.indices.iter().zip(row.values) {
             let feature = feature as usize;
-            let weights = &mut state.sparse.values[feature * stride..][..stride];
-            let slots = &mut state.sparse.slots[feature * stride..][..stride];
-            let paid = &mut state.paid[feature];
+            let weights = &mut self.sparse.values[feature * stride..][..stride];
+            let slots = &mut self.sparse.slots[feature * stride..][..stride];
+            let paid = &mut self.paid[feature];
             // A row may have a feature twice (hashing): it pays once.
-            let pays = *paid != state.due;
-            for ((weight, slots), slope) in weights.iter_mut().zip(slots).zip(slopes) {
-                if pays {
-                    *weight = before.pay(*weight, *paid) * decay.shrink;
-                }
-                O::update(step, weight, slots, *slope, *value);
-                if pays {
-                    *weight = soft_threshold(*weight, decay.cut);
-                }
+            let pays = *paid != self.due;
+            if pays {
+                weights.iter_mut().for_each(|weight| *weight = before.pay(*weight, *paid) * decay.shrink);
             }
-            *paid = state.due;
+            update::<O, SLOTS>(step, weights, slots, slopes, *value);
+            if pays {
+                weights.iter_mut().for_each(|weight| *weight = soft_threshold(*weight, decay.cut));
+                *paid = self.due;
+            }
         }
     }
 }
@@ -247,54 +253,34 @@ impl<M: Scheme, O: Optimizer<SLOTS>, const SLOTS: usize> Learner for Multiclass<
         let first = scores.len();
         scores.resize(first + x.rows() * classes, 0.0);
         for (row, scores) in scores[first..].chunks_exact_mut(classes.max(1)).enumerate() {
-            self.score(x.row(row), scores);
+            self.state.score(x.row(row), scores);
             self.scheme.predictions(scores, &self.state.active);
         }
     }
 
     fn learn(&mut self, x: &Block, y: &[f64], weights: &[f64]) {
-        self.state.fit(x, !self.settings.penalty.is_none());
-        self.make_room();
-        for (row, &target) in y.iter().enumerate() {
-            let features = x.row(row);
-            self.score_row(features);
-            self.learn_row(features, target, row_weight(weights, row));
-        }
+        self.run(x, x, y, weights, &mut []);
     }
 
     fn learn_predict(&mut self, before: &Block, after: &Block, y: &[f64], weights: &[f64], scores: &mut Vec<f64>) {
-        self.state.fit(after, !self.settings.penalty.is_none());
-        let classes = self.state.classes;
-        self.make_room();
-        scores.reserve(y.len() * classes);
-        // Without learned transforms both are one block, and so are the two scores.
-        let same = std::ptr::eq(before, after);
-        for (row, &target) in y.iter().enumerate() {
-            self.score_row(before.row(row));
-            let first = scores.len();
-            scores.extend_from_slice(&self.slopes[..classes]);
-            self.scheme.predictions(&mut scores[first..], &self.state.active);
-            let features = after.row(row);
-            if !same {
-                self.score_row(features);
-            }
-            self.learn_row(features, target, row_weight(weights, row));
-        }
+        let first = scores.len();
+        scores.resize(first + y.len() * self.state.classes, 0.0);
+        self.run(before, after, y, weights, &mut scores[first..]);
     }
 
     fn set_classes(&mut self, classes: usize) {
         let known = self.state.classes;
         self.state.set_classes(classes);
-        self.begin_intercepts(known);
+        self.settle_intercepts(known);
     }
 
     fn merge(&mut self, others: &[&[u8]]) -> Result<()> {
-        let kind = self.kind();
-        let read = |state: &&[u8]| self.state.read(&kind, false, state);
-        let others =
-            others.iter().map(read).collect::<Result<Vec<_>, _>>().map_err(|error| Error::Merge(error.to_string()))?;
-        let rates = [self.settings.learning_rate, self.settings.intercept_learning_rate];
-        self.state.merge(others, &self.optimizer, rates);
+        let (kind, settings, optimizer) = (self.kind(), &self.settings, self.optimizer);
+        let known = self.state.classes;
+        self.state.merge(&kind, false, others, &|is_intercept, weight, slots| {
+            optimizer.settle(settings.rate_of(is_intercept), !is_intercept, weight, slots);
+        })?;
+        self.settle_intercepts(known);
         Ok(())
     }
 

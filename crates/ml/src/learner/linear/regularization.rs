@@ -79,11 +79,11 @@ impl Due {
         soft_threshold(weight * (self.scale / paid.scale), self.scale * (self.shift - paid.shift))
     }
 
-    /// Takes in the penalty of one more row.
+    /// What is due with the penalty of one more row.
     #[inline]
-    pub fn add(&mut self, decay: Decay) {
-        self.scale *= decay.shrink;
-        self.shift += decay.cut / self.scale;
+    pub fn and(self, decay: Decay) -> Self {
+        let scale = self.scale * decay.shrink;
+        Self { scale, shift: self.shift + decay.cut / scale }
     }
 
     /// Whether one more row could run out of the range of numbers: then let every weight pay and begin anew.
@@ -120,7 +120,7 @@ mod tests {
             for t in 1..=50u32 {
                 let decay = penalty.decay(0.1 / f64::from(t).sqrt());
                 weight = soft_threshold(weight * decay.shrink, decay.cut);
-                due.add(decay);
+                due = due.and(decay);
                 let at_once = due.pay(start, paid);
                 assert!((at_once - weight).abs() < 1e-14, "after {t} rows {at_once}, not {weight}");
             }
@@ -131,7 +131,7 @@ mod tests {
     fn a_decay_of_everything_leaves_almost_nothing() {
         let decay = Penalty { l1: 0.0, l2: 3.0 }.decay(1.0);
         let mut due = Due::default();
-        due.add(decay);
+        due = due.and(decay);
         assert!(due.is_sound() && due.pay(5.0, Due::default()) < 1e-99);
     }
 }

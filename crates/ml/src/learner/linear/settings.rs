@@ -222,6 +222,11 @@ impl Settings {
         })
     }
 
+    /// The learning rate of features, or of the intercept.
+    pub(super) fn rate_of(&self, is_intercept: bool) -> f64 {
+        if is_intercept { self.intercept_learning_rate } else { self.learning_rate }
+    }
+
     /// Reads the options of a passive-aggressive learner: gradient descent at rate 1, as its loss makes the step.
     pub(super) fn passive_aggressive(options: &Options) -> Result<Self> {
         refuse_unused(options)?;

@@ -7,12 +7,12 @@ use std::fmt;
 
 use super::loss::Loss;
 use super::optimizer::{Clock, Optimizer, Schedule};
-use super::regularization::{Due, Penalty, soft_threshold};
+use super::regularization::{Decay, Due, Penalty, soft_threshold};
 use super::settings::Settings;
 use super::state::{State, dot};
+use crate::Result;
 use crate::block::{Block, Row};
 use crate::learner::{Learner, Weights, row_weight};
-use crate::{Error, Result};
 
 /// A linear model with one score a row, for a loss and an optimizer. Generic over both, so that nothing is looked up
 /// while rows go by.
@@ -27,14 +27,9 @@ impl<L: Loss, O: Optimizer<SLOTS>, const SLOTS: usize> Single<L, O, SLOTS> {
     /// An untrained model. `binary`: the targets are classes 0 and 1, and class weights apply.
     pub(super) fn new(loss: L, optimizer: O, settings: Settings, binary: bool) -> Self {
         let counts = if binary { 2 } else { 0 };
-        let mut state = State::new(1, counts, 1);
-        state.intercepts.values[0] = settings.initial_intercept;
-        optimizer.settle(
-            settings.intercept_learning_rate,
-            false,
-            settings.initial_intercept,
-            &mut state.intercepts.slots[0],
-        );
+        let (initial, rate) = (settings.initial_intercept, settings.intercept_learning_rate);
+        let mut state = State::new(1, counts, 1, initial);
+        optimizer.settle(rate, false, initial, &mut state.intercepts.slots[0]);
         Self { loss, optimizer, settings, state }
     }
 
@@ -66,6 +61,35 @@ impl<L: Loss, O: Optimizer<SLOTS>, const SLOTS: usize> Single<L, O, SLOTS> {
             clock: *clock,
             due: *due,
         }
+    }
+
+    /// Learns the rows of `after`; to `PREDICT`, scores each row of `before` first. Compiled for both, as it is the hot loop.
+    fn run<const PREDICT: bool>(
+        &mut self,
+        before: &Block,
+        after: &Block,
+        y: &[f64],
+        weights: &[f64],
+        predictions: &mut [f64],
+    ) {
+        self.state.fit(after, !self.settings.penalty.is_none());
+        let mut pass = self.pass();
+        let mut predictions = predictions.iter_mut();
+        // Without learned transforms both are one block, and so are the two scores.
+        let same = std::ptr::eq(before, after);
+        for (row, &target) in y.iter().enumerate() {
+            let features = after.row(row);
+            let mut score = pass.score(if PREDICT { before.row(row) } else { features });
+            if PREDICT && let Some(prediction) = predictions.next() {
+                *prediction = pass.loss.prediction(score);
+                if !same {
+                    score = pass.score(features);
+                }
+            }
+            pass.learn(features, score, target, row_weight(weights, row));
+        }
+        let learned = pass.finish();
+        self.commit(learned);
     }
 
     /// Keeps what a batch has changed besides the weights.
@@ -134,7 +158,14 @@ impl<L: Loss, O: Optimizer<SLOTS>, const SLOTS: usize> Pass<'_, L, O, SLOTS> {
         let rate = self.schedule.rate(self.learning_rate, self.clock.rows);
         let step = self.optimizer.step(rate, &self.clock, true);
         if !self.penalty.is_none() {
-            self.step_penalized(row, step, slope, rate);
+            let weights = Weighed {
+                dense: self.dense,
+                dense_slots: self.dense_slots,
+                sparse: self.sparse,
+                sparse_slots: self.sparse_slots,
+                paid: self.paid,
+            };
+            self.due = weights.step_penalized::<O>(self.due, self.penalty.decay(rate), row, step, slope);
         } else if !(O::ZERO_IS_NOTHING && slope == 0.0) {
             for ((weight, slots), value) in self.dense.iter_mut().zip(&mut *self.dense_slots).zip(row.dense) {
                 O::update(step, weight, slots, slope, *value);
@@ -151,17 +182,41 @@ impl<L: Loss, O: Optimizer<SLOTS>, const SLOTS: usize> Pass<'_, L, O, SLOTS> {
         }
     }
 
-    /// A step with penalties: shrink, move along the gradient, cut.
-    #[inline(always)]
-    fn step_penalized(&mut self, row: Row<'_>, step: O::Step, slope: f64, rate: f64) {
-        if self.due.is_exhausted() {
-            self.due.settle(self.sparse, 1, self.paid);
-            self.due = Due::default();
+    fn finish(self) -> Learned<SLOTS> {
+        let Self { intercept, intercept_slots, clock, due, .. } = self;
+        Learned { intercept, intercept_slots, clock, due }
+    }
+}
+
+/// The weights of a [`Pass`].
+struct Weighed<'a, const SLOTS: usize> {
+    dense: &'a mut [f64],
+    dense_slots: &'a mut [[f64; SLOTS]],
+    sparse: &'a mut [f64],
+    sparse_slots: &'a mut [[f64; SLOTS]],
+    paid: &'a mut [Due],
+}
+
+impl<const SLOTS: usize> Weighed<'_, SLOTS> {
+    /// A step with penalties: shrink, move along the gradient, cut. Returns what is due after it. Not inlined, so as to be
+    /// compiled for an optimizer and not for each loss with it; called cold, so that registers are not kept free for it.
+    #[cold]
+    #[inline(never)]
+    fn step_penalized<O: Optimizer<SLOTS>>(
+        self,
+        due: Due,
+        decay: Decay,
+        row: Row<'_>,
+        step: O::Step,
+        slope: f64,
+    ) -> Due {
+        let mut before = due;
+        if due.is_exhausted() {
+            due.settle(self.sparse, 1, self.paid);
+            before = Due::default();
         }
-        let decay = self.penalty.decay(rate);
-        let before = self.due;
-        self.due.add(decay);
-        for ((weight, slots), value) in self.dense.iter_mut().zip(&mut *self.dense_slots).zip(row.dense) {
+        let now = before.and(decay);
+        for ((weight, slots), value) in self.dense.iter_mut().zip(self.dense_slots).zip(row.dense) {
             *weight *= decay.shrink;
             O::update(step, weight, slots, slope, *value);
             *weight = soft_threshold(*weight, decay.cut);
@@ -171,21 +226,17 @@ impl<L: Loss, O: Optimizer<SLOTS>, const SLOTS: usize> Pass<'_, L, O, SLOTS> {
             let weight = &mut self.sparse[feature];
             let paid = &mut self.paid[feature];
             // A row may have a feature twice (hashing): it pays once.
-            let pays = *paid != self.due;
+            let pays = *paid != now;
             if pays {
                 *weight = before.pay(*weight, *paid) * decay.shrink;
             }
             O::update(step, weight, &mut self.sparse_slots[feature], slope, *value);
             if pays {
                 *weight = soft_threshold(*weight, decay.cut);
-                *paid = self.due;
+                *paid = now;
             }
         }
-    }
-
-    fn finish(self) -> Learned<SLOTS> {
-        let Self { intercept, intercept_slots, clock, due, .. } = self;
-        Learned { intercept, intercept_slots, clock, due }
+        now
     }
 }
 
@@ -226,47 +277,22 @@ impl<L: Loss, O: Optimizer<SLOTS>, const SLOTS: usize> Learner for Single<L, O, 
     }
 
     fn learn(&mut self, x: &Block, y: &[f64], weights: &[f64]) {
-        self.state.fit(x, !self.settings.penalty.is_none());
-        let mut pass = self.pass();
-        for (row, &target) in y.iter().enumerate() {
-            let features = x.row(row);
-            let score = pass.score(features);
-            pass.learn(features, score, target, row_weight(weights, row));
-        }
-        let learned = pass.finish();
-        self.commit(learned);
+        self.run::<false>(x, x, y, weights, &mut []);
     }
 
     fn learn_predict(&mut self, before: &Block, after: &Block, y: &[f64], weights: &[f64], scores: &mut Vec<f64>) {
-        self.state.fit(after, !self.settings.penalty.is_none());
-        let mut pass = self.pass();
         let first = scores.len();
         scores.resize(first + y.len(), 0.0);
-        // Without learned transforms both are one block, and so are the two scores.
-        let same = std::ptr::eq(before, after);
-        for ((row, &target), prediction) in y.iter().enumerate().zip(&mut scores[first..]) {
-            let mut score = pass.score(before.row(row));
-            *prediction = pass.loss.prediction(score);
-            let features = after.row(row);
-            if !same {
-                score = pass.score(features);
-            }
-            pass.learn(features, score, target, row_weight(weights, row));
-        }
-        let learned = pass.finish();
-        self.commit(learned);
+        self.run::<true>(before, after, y, weights, &mut scores[first..]);
     }
 
     fn set_classes(&mut self, _classes: usize) {}
 
     fn merge(&mut self, others: &[&[u8]]) -> Result<()> {
-        let kind = self.kind();
-        let read = |state: &&[u8]| self.state.read(&kind, true, state);
-        let others =
-            others.iter().map(read).collect::<Result<Vec<_>, _>>().map_err(|error| Error::Merge(error.to_string()))?;
-        let rates = [self.settings.learning_rate, self.settings.intercept_learning_rate];
-        self.state.merge(others, &self.optimizer, rates);
-        Ok(())
+        let (kind, settings, optimizer) = (self.kind(), &self.settings, self.optimizer);
+        self.state.merge(&kind, true, others, &|is_intercept, weight, slots| {
+            optimizer.settle(settings.rate_of(is_intercept), !is_intercept, weight, slots);
+        })
     }
 
     fn save(&self) -> Vec<u8> {

@@ -5,11 +5,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::optimizer::{Clock, Optimizer};
+use super::optimizer::Clock;
 use super::regularization::Due;
 use crate::block::Block;
 use crate::learner::Weights;
 use crate::snapshot::{SnapshotError, decode, encode};
+use crate::{Error, Result};
 
 /// So many classes are computed side by side where there is a score a class.
 pub(super) const LANES: usize = 4;
@@ -94,6 +95,8 @@ pub(super) struct State<const SLOTS: usize> {
     /// Room for classes: weights a feature. A multiple of `lanes`; spare weights stay 0.
     pub(super) stride: usize,
     lanes: usize,
+    /// Where the intercept of a class begins.
+    initial_intercept: f64,
     /// Classes that take part: declared ones, and others from the first row that has them.
     pub(super) active: Vec<bool>,
     /// Weights of the rows by class, for balanced class weights.
@@ -133,14 +136,16 @@ struct SavedCoefficients {
 impl<const SLOTS: usize> State<SLOTS> {
     /// An untrained state of `classes` classes, all of which take part, with room for `counts` class counts. `lanes` classes
     /// are computed side by side.
-    pub(super) fn new(classes: usize, counts: usize, lanes: usize) -> Self {
+    pub(super) fn new(classes: usize, counts: usize, lanes: usize, initial_intercept: f64) -> Self {
         let mut intercepts = Coefficients::default();
         intercepts.grow(classes);
+        intercepts.values.fill(initial_intercept);
         Self {
             clock: Clock::default(),
             classes,
             stride: classes.next_multiple_of(lanes),
             lanes,
+            initial_intercept,
             active: vec![true; classes],
             counts: vec![0.0; counts],
             dense: Coefficients::default(),
@@ -172,10 +177,11 @@ impl<const SLOTS: usize> State<SLOTS> {
         if classes > self.stride {
             self.set_stride(classes.max(self.stride + self.stride / 2).next_multiple_of(self.lanes));
         }
+        self.intercepts.grow(classes);
+        self.intercepts.values[self.classes..].fill(self.initial_intercept);
         self.classes = classes;
         self.active.resize(classes, false);
         self.counts.resize(classes, 0.0);
-        self.intercepts.grow(classes);
     }
 
     fn set_stride(&mut self, stride: usize) {
@@ -272,6 +278,9 @@ impl<const SLOTS: usize> State<SLOTS> {
         let (Some(dense), Some(sparse)) = (widths.0.checked_mul(classes), widths.1.checked_mul(classes)) else {
             return wrong("more weights than memory can hold");
         };
+        if !saved.clock.is_sound() {
+            return wrong("the number of rows makes no sense");
+        }
         if saved.paid.len() > widths.1 || !saved.due.is_sound() || !saved.paid.iter().all(Due::is_sound) {
             return wrong("the penalties do not agree with the weights");
         }
@@ -280,6 +289,7 @@ impl<const SLOTS: usize> State<SLOTS> {
             classes,
             stride: classes,
             lanes: self.lanes,
+            initial_intercept: self.initial_intercept,
             active: saved.active,
             counts: saved.counts,
             dense: Coefficients::read(saved.dense, dense, "dense")?,
@@ -292,19 +302,31 @@ impl<const SLOTS: usize> State<SLOTS> {
         Ok(state)
     }
 
-    /// Averages states, each by the rows it has learned (parameter mixing). Slots are averaged alike, then made to agree
-    /// with the averaged weights; counts are added.
-    pub(super) fn merge<O: Optimizer<SLOTS>>(&mut self, mut others: Vec<Self>, optimizer: &O, rates: [f64; 2]) {
-        let rows: u64 = self.clock.rows + others.iter().map(|other| other.clock.rows).sum::<u64>();
+    /// Averages with states that [`State::save`] wrote, each by the rows it has learned (parameter mixing). Slots are
+    /// averaged alike, then `settle` makes them agree with the averaged weights; counts are added.
+    ///
+    /// `settle` takes whether a weight is an intercept, the weight, and its slots.
+    pub(super) fn merge(
+        &mut self,
+        kind: &str,
+        fixed: bool,
+        others: &[&[u8]],
+        settle: &dyn Fn(bool, f64, &mut [f64; SLOTS]),
+    ) -> Result<()> {
+        let read = others.iter().map(|state| self.read(kind, fixed, state)).collect::<Result<Vec<_>, _>>();
+        let mut others = read.map_err(|error| Error::Merge(error.to_string()))?;
         let classes = others.iter().map(|other| other.classes).fold(self.classes, usize::max);
-        self.settle_penalties();
         self.set_classes(classes);
-        let share = |state: &Self| if rows == 0 { 0.0 } else { state.clock.rows as f64 / rows as f64 };
-        if rows > 0 {
-            let own = share(self);
-            for part in [&mut self.dense, &mut self.sparse, &mut self.intercepts] {
-                part.scale(own);
-            }
+        let rows = others.iter().map(|other| other.clock.rows).fold(self.clock.rows, u64::saturating_add);
+        if rows == self.clock.rows {
+            // The others have learned nothing.
+            return Ok(());
+        }
+        let share = |state: &Self| state.clock.rows as f64 / rows as f64;
+        self.settle_penalties();
+        let own = share(self);
+        for part in [&mut self.dense, &mut self.sparse, &mut self.intercepts] {
+            part.scale(own);
         }
         for other in &mut others {
             other.settle_penalties();
@@ -324,15 +346,13 @@ impl<const SLOTS: usize> State<SLOTS> {
             self.active.iter_mut().zip(&other.active).for_each(|(active, other)| *active |= other);
             self.clock.merge(&other.clock);
         }
-        for (part, rate, penalized) in [
-            (&mut self.dense, rates[0], true),
-            (&mut self.sparse, rates[0], true),
-            (&mut self.intercepts, rates[1], false),
-        ] {
+        for (part, is_intercept) in [(&mut self.dense, false), (&mut self.sparse, false), (&mut self.intercepts, true)]
+        {
             for (weight, slots) in part.values.iter().zip(&mut part.slots) {
-                optimizer.settle(rate, penalized, *weight, slots);
+                settle(is_intercept, *weight, slots);
             }
         }
+        Ok(())
     }
 }
 
@@ -382,7 +402,7 @@ mod tests {
 
     #[test]
     fn more_classes_keep_the_weights() {
-        let mut state = State::<1>::new(2, 2, 1);
+        let mut state = State::<1>::new(2, 2, 1, 0.0);
         state.dense.values = vec![1.0, 2.0, 3.0, 4.0];
         state.dense.slots = vec![[5.0], [6.0], [7.0], [8.0]];
         state.set_classes(3);
@@ -394,7 +414,7 @@ mod tests {
 
     #[test]
     fn spare_room_is_not_saved() {
-        let (mut at_once, mut one_by_one) = (State::<2>::new(0, 0, LANES), State::<2>::new(0, 0, LANES));
+        let (mut at_once, mut one_by_one) = (State::<2>::new(0, 0, LANES, 0.0), State::<2>::new(0, 0, LANES, 0.0));
         at_once.set_classes(13);
         (1..=13).for_each(|classes| one_by_one.set_classes(classes));
         for state in [&mut at_once, &mut one_by_one] {

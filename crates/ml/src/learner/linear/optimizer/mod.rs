@@ -90,9 +90,14 @@ impl Default for Clock {
 }
 
 impl Clock {
+    /// Whether it can have come from a learner.
+    pub(super) fn is_sound(&self) -> bool {
+        self.rows < u64::MAX / 2 && self.powers.iter().all(|power| (0.0..=1.0).contains(power))
+    }
+
     /// The clock of a learner that has learned the rows of both.
     pub(super) fn merge(&mut self, other: &Self) {
-        self.rows += other.rows;
+        self.rows = self.rows.saturating_add(other.rows);
         self.powers = [self.powers[0] * other.powers[0], self.powers[1] * other.powers[1]];
     }
 }
