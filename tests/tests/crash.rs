@@ -18,9 +18,9 @@ const KILLS: usize = 20;
 /// The moments are the same in every run, as shares of how long an uninterrupted run takes.
 const SEED: u64 = 20;
 /// A share of the households, for the whole year: few rows, but windows, label times and the version of October.
-const HOUSEHOLDS: &str = "household_id % 60 = 1";
+const HOUSEHOLDS: &str = "household_id % 40 = 1";
 /// Small batches and short intervals: some tens of checkpoints in so short a job.
-const SETTINGS: [&str; 2] = ["execution.checkpointing.interval=20ms", "execution.batch-size=500"];
+const SETTINGS: [&str; 2] = ["execution.checkpointing.interval=20ms", "execution.batch-size=100"];
 
 /// One run of the job after another, in a place of its own.
 struct Job {

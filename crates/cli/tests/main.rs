@@ -109,7 +109,7 @@ fn help_tells_the_commands_and_the_exit_codes() {
 
 #[test]
 fn a_wrong_command_line_is_exit_code_2_with_a_suggestion() {
-    let ran = Place::new().run(&["rn", "job.sql"]);
+    let ran = Place::new().run(&["runn", "job.sql"]);
     assert_eq!(ran.code, 2);
     assert!(ran.err.contains("'run'"), "{}", ran.err);
     let ran = Place::new().run(&["run", "job.sql", "--fres"]);

@@ -43,7 +43,7 @@ use crate::{DataFault, Error, LabelKind, ModelSpec, Result, Task};
 mod describe;
 pub(crate) mod labels;
 pub(crate) mod predictions;
-mod saved;
+pub(crate) mod saved;
 
 pub use describe::{INTERCEPT, ModelDescription, WeightRow};
 use labels::Labels;
@@ -313,7 +313,7 @@ impl Model {
                 )));
             }
             merged.labels.merge(&other.labels)?;
-            merged.rows_learned += other.rows_learned;
+            merged.rows_learned = merged.rows_learned.saturating_add(other.rows_learned);
             numbers.push(merged.pipeline.merge(&other.pipeline)?);
         }
         let classes = merged.labels.count();

@@ -172,7 +172,7 @@ impl Prequential {
     /// and `event_time` may be empty.
     ///
     /// # Errors
-    /// As [`Model::learn`]; then nothing has changed. [`Error::Batch`] when more rows would wait than allowed: then the
+    /// As [`Model::learn`]; then nothing has changed. [`Error::Limit`] when more rows would wait than allowed: then the
     /// batch is half done and this value of no more use.
     pub fn process(
         &mut self,
@@ -290,8 +290,8 @@ impl Prequential {
 
     fn wait(&mut self, incoming: &Incoming, row: usize, known_at: i64) -> Result<()> {
         if let Some(max) = self.pending_rows_max.filter(|max| self.due.len() >= *max) {
-            return Err(Error::Batch(format!(
-                "more than {max} rows wait for their label at watermark {}: raise the limit on waiting rows, or give labels an \
+            return Err(Error::Limit(format!(
+                "more than {max} rows wait for their label at watermark {}: raise 'label.rows-waiting-max', or give labels an \
                  earlier time",
                 self.watermark
             )));

@@ -149,8 +149,10 @@ impl ExecutionPlan for RowwiseExec {
         vec![&self.input]
     }
 
+    /// It does keep the order, but does not tell of which columns its output is then sorted by: saying so would have a sort
+    /// of the output moved below it, and then be missed.
     fn maintains_input_order(&self) -> Vec<bool> {
-        vec![true]
+        vec![false]
     }
 
     fn with_new_children(self: Arc<Self>, mut children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {

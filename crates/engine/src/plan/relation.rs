@@ -375,7 +375,8 @@ impl CallPlanner<'_> {
         if kind != ReportKind::Evaluation && spec.task != Task::Classification {
             return self.refuse("MODEL", format!("model '{}' is not a classifier", spec.name));
         }
-        if let Some(task) = self.bound.get("TASK")
+        if kind == ReportKind::Evaluation
+            && let Some(task) = self.bound.get("TASK")
             && let tidegate_sql::call::ArgValue::Expr(expr) = &task.value
         {
             let wanted = literal::text(expr).unwrap_or_default().to_lowercase();

@@ -4,6 +4,7 @@ use arrow::datatypes::DataType;
 use datafusion::common::{Column, ScalarValue};
 use datafusion::logical_expr::{Cast, Expr, LogicalPlan, LogicalPlanBuilder};
 use tidegate_sql::Insert;
+use tidegate_sql::sqlparser::ast::{Ident, Query, SelectItem, SetExpr};
 
 use super::{Place, Session};
 use crate::catalog::table::ConnectorTable;
@@ -55,7 +56,9 @@ impl Session {
                 .ok_or_else(|| at_table.refuse(format!("'{name}' is a view; rows can be inserted into tables only")))?,
             None => return Err(self.no_such_table(&at_table, name)),
         };
-        let query = self.plan(place, &insert.query)?;
+        let mut query = insert.query.as_ref().clone();
+        name_repeated_columns(&mut query);
+        let query = self.plan(place, &query)?;
         let plan = self.fitted_to(place, &table, query, insert)?;
         Ok(job::Insert { table, overwrite: insert.overwrite, plan })
     }
@@ -131,21 +134,32 @@ impl Session {
     }
 }
 
-/// Whether a value of one type may be stored as another without a CAST: nothing but precision of time is lost.
+/// Gives columns that are selected twice names of their own: an INSERT goes by place, and the planner by name.
+fn name_repeated_columns(query: &mut Query) {
+    let SetExpr::Select(select) = query.body.as_mut() else { return };
+    let mut seen = std::collections::BTreeSet::new();
+    for (place, item) in select.projection.iter_mut().enumerate() {
+        if let SelectItem::UnnamedExpr(expr) = item
+            && !seen.insert(expr.to_string())
+        {
+            *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias: Ident::new(format!("EXPR${place}")) };
+        }
+    }
+}
+
+/// Whether a value of one type may be stored as another without a CAST: what does not fit is an error when it runs, and nothing
+/// but digits after the point and precision of time is lost.
 fn assignable(from: &DataType, to: &DataType) -> bool {
     use DataType::{Date32, Decimal128, Dictionary, Float32, Float64, List, Map, Null, Struct, Timestamp};
     match (from, to) {
         (Null, _) => true,
         (Dictionary(_, value), to) => value.as_ref() == to || assignable(value, to),
         (from, to) if from.is_string() && to.is_string() => true,
-        (from, to) if from.is_integer() && to.is_integer() => {
-            let signed = |t: &DataType| i32::from(t.is_signed_integer());
-            let width = |t: &DataType| t.primitive_width().unwrap_or_default() as i32 * 2 + signed(t);
-            width(from) <= width(to) || matches!(from, DataType::UInt64) && matches!(to, DataType::Int64)
-        }
+        // Literals are BIGINT and DOUBLE. A number that does not fit stops the job: casts are checked.
+        (from, to) if from.is_integer() && to.is_integer() => true,
         (from, Float64) => from.is_numeric(),
         (from, Float32) => from.is_integer() || matches!(from, Float64),
-        (from, Decimal128(_, _)) => from.is_integer() || matches!(from, Decimal128(_, _)),
+        (from, Decimal128(_, _)) => from.is_numeric(),
         (Timestamp(_, a), Timestamp(_, b)) => a.is_some() == b.is_some(),
         (Date32, Timestamp(_, None)) => true,
         (from, to) if from.is_binary() && to.is_binary() => true,

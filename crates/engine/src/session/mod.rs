@@ -260,7 +260,8 @@ impl Session {
         let threads = threads(&settings);
         let before = self.execution.context.state();
         let state = SessionStateBuilder::new_from_existing(before)
-            .with_config(datafusion_config(threads))
+            // Not a new catalog: the old one has what was declared so far.
+            .with_config(datafusion_config(threads).with_create_default_catalog_and_schema(false))
             .with_runtime_env(Arc::new(runtime_env(&settings)?.build()?))
             .with_relation_planners(vec![Arc::new(TableFunctions { models: Arc::clone(&self.models) })])
             .build();

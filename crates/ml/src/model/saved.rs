@@ -16,6 +16,9 @@ const FORMAT: u8 = 1;
 /// How deep expressions may nest in a snapshot.
 const DEPTH_MAX: usize = 64;
 
+/// More rows than any model learns; a snapshot that claims more is corrupt.
+pub(crate) const COUNT_MAX: u64 = 1 << 60;
+
 #[derive(Serialize, Deserialize)]
 struct Saved {
     /// Without its transforms: those are nested, and reading nested things from corrupt bytes could exhaust the stack.
@@ -132,6 +135,9 @@ impl Model {
         }
         let mut model = Self::new(spec)
             .map_err(|error| SnapshotError::Content(format!("its specification is refused: {error}")))?;
+        if saved.rows_learned > COUNT_MAX {
+            return Err(SnapshotError::Content("more rows than can have been learned".to_string()).into());
+        }
         model.labels.load(&saved.classes)?;
         if !model.labels.are_targets() {
             model.learner.set_classes(model.labels.count());

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Counts, Prequential};
 use crate::model::Incoming;
+use crate::model::saved::COUNT_MAX;
 use crate::rows::{NULL, Rows, UNKNOWN, is_taken};
 use crate::snapshot::{SnapshotError, decode, encode, open, seal};
 use crate::{Model, Result};
@@ -132,6 +133,10 @@ impl Prequential {
         let saved: Saved = decode(open(KIND, FORMAT, bytes)?)?;
         let mut loaded = Self::new(Model::load(&saved.model)?);
         let count = saved.due.len();
+        let Counts { rows, late_rows, learned_rows, unlabelled_rows } = saved.counts;
+        if [rows, late_rows, learned_rows, unlabelled_rows, saved.arrivals].iter().any(|count| *count > COUNT_MAX) {
+            return Err(refuse("more rows than can have come").into());
+        }
         if saved.due.iter().any(|(_, arrival)| *arrival >= saved.arrivals) || !saved.due.is_sorted() {
             return Err(refuse("their order makes no sense").into());
         }

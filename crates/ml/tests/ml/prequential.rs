@@ -170,7 +170,10 @@ fn the_limit_on_waiting_rows_holds() {
     let later: Vec<i64> = (100..200).collect();
     let known: Int64Array = later.iter().map(|time| Some(time + 10)).collect();
     let error = prequential.process(&all, &later, Some(&known), 0).unwrap_err().to_string();
-    assert!(error.starts_with("more than 9 rows wait for their label at watermark 100: raise the limit"), "{error}");
+    assert!(
+        error.starts_with("more than 9 rows wait for their label at watermark 100: raise 'label.rows-waiting-max'"),
+        "{error}"
+    );
 }
 
 #[test]
