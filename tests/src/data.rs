@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 /// The repository's folder.
 pub fn repository() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.parent().unwrap_or(here).to_path_buf()
+    // As cargo says when it runs a test; what it said when it built it may be of another clone that shares the target folder.
+    let here = std::env::var_os("CARGO_MANIFEST_DIR").map_or(PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    here.parent().map_or(here.clone(), Path::to_path_buf)
 }
 
 /// A text file of the repository.
