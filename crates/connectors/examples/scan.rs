@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use arrow::datatypes::{DataType, Field, Schema};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use tidegate_connectors::{CommitMode, ScanRequest, SinkRequest, TableSpec, open_table};
+use tidegate_connectors::{CommitMode, ScanRequest, SinkRequest, TableSpec, forget, open_table};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -59,8 +59,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     if let Some(sink) = &mut sink {
-        sink.finish()?;
-        sink.complete()?;
+        sink.finish()?.log.iter().try_for_each(|log| forget(log))?;
     }
     let seconds = started.elapsed().as_secs_f64();
     writeln!(std::io::stdout(), "{rows} rows in {seconds:.3} s: {:.0} ns a row", seconds * 1e9 / rows as f64)?;

@@ -37,6 +37,7 @@ mod print;
 mod table;
 
 pub use error::{Error, Result};
+pub use filesystem::commit::forget;
 pub use table::{
     BadRecord, Chunk, ColumnFilter, CommitMode, Committed, CompareOp, Fingerprint, OnError, Position, Reader, Scan,
     ScanRequest, Sink, SinkRequest, Table, TableSpec, dead_letter_schema, dead_letters,

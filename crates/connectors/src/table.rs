@@ -3,7 +3,7 @@
 //! ```text
 //! TableSpec ──open_table──► Table ──scan──► Scan ──open(part, from)──► Reader ──next──► Chunk { batch, position, bad }
 //!                             │
-//!                             └────sink──► Sink:  write* prepare (write* prepare)*  finish  complete
+//!                             └────sink──► Sink:  write* prepare (write* prepare)*  finish
 //! ```
 
 use std::fmt;
@@ -147,6 +147,13 @@ pub trait Scan: Send + Sync + fmt::Debug {
 
     /// How many rows there are in all, if that is known.
     fn total_rows(&self) -> Option<u64>;
+
+    /// A hash that tells this input from another: of its files' sizes, first and last bytes, or of the settings that its rows
+    /// are computed by. The same in every version of this program, and wherever the files lie.
+    ///
+    /// # Errors
+    /// A file is gone.
+    fn fingerprint(&self) -> Result<u64>;
 }
 
 /// Reads one part of a table.
@@ -280,7 +287,7 @@ pub enum CommitMode {
 /// Takes rows so that each is visible exactly once, whenever the process is killed.
 ///
 /// With [`CommitMode::AtEnd`]:
-/// `write* prepare (checkpoint is saved) write* prepare … write* prepare (checkpoint is saved) finish (job is marked done) complete`.
+/// `write* prepare (checkpoint is saved) write* prepare … write* prepare (checkpoint is saved) finish (job is marked done, [`Committed::log`] removed)`.
 /// A job that is restarted from a checkpoint makes its sink with what `prepare` returned for it; if the last checkpoint
 /// was after the last row it calls `finish` again, which does what is left to do.
 ///
@@ -311,15 +318,6 @@ pub trait Sink: Send {
     /// The storage refuses.
     fn finish(&mut self) -> Result<Committed>;
 
-    /// Forgets what was kept so that `finish` could be repeated: called once the job is marked as done. Calling it early or never
-    /// loses nothing but a small hidden file.
-    ///
-    /// # Errors
-    /// The storage refuses.
-    fn complete(&mut self) -> Result<()> {
-        Ok(())
-    }
-
     /// Drops what was written and not committed.
     ///
     /// # Errors
@@ -336,4 +334,6 @@ pub struct Committed {
     pub rows: u64,
     /// The bytes that this job wrote.
     pub bytes: u64,
+    /// A hidden file that lets `finish` be repeated after a crash. Once the job is marked as done, [`forget`] removes it.
+    pub log: Option<PathBuf>,
 }

@@ -5,6 +5,7 @@
 //! <folder>/run                  which script this is a run of, and how many of its steps are done
 //! <folder>/step-<n>/checkpoint  the newest checkpoint of the step under way
 //! <folder>/step-<n>/stage-<k>   rows that the step keeps on disk
+//! <folder>/step-<n>/logs        of a step that is done: the sinks' logs that are still to be removed
 //! ```
 //! Files are replaced whole: written under another name, flushed, renamed. A run that ends well leaves nothing behind.
 
@@ -14,8 +15,10 @@ use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use tidegate_connectors::forget;
 use tidegate_ml::snapshot::{decode, encode, open, seal};
 
+use crate::catalog::monitor::storage;
 use crate::{Error, Result};
 
 /// The folder of a job, locked while this value lives.
@@ -50,7 +53,12 @@ impl JobFolder {
         let lock = lock(path)?;
         let mut folder = Self { path: path.to_path_buf(), _lock: lock, run: Run::begin(fingerprint) };
         match read_sealed::<Run>(&folder.path.join("run"), "run")? {
-            Some(run) if !fresh && run.fingerprint == fingerprint => folder.run = run,
+            Some(run) if !fresh && run.fingerprint == fingerprint => {
+                folder.run = run;
+                for step in 0..folder.steps_done() {
+                    folder.tidy_up(step)?;
+                }
+            }
             // A run that failed before it had done anything leaves nothing to go on with: mend the script and run it again.
             Some(run) if !fresh && (run.steps_done > 0 || folder.has_checkpoint()?) => {
                 return Err(Error::Storage(format!("{}: {CHANGED}", path.display())));
@@ -61,6 +69,24 @@ impl JobFolder {
             }
         }
         Ok(folder)
+    }
+
+    /// A folder for something that is never gone on with, such as a SELECT: `parent/.<name>-<process>`, which no job's
+    /// folder is called. Those that killed processes left are removed.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub(crate) fn passing(parent: &Path, name: &str) -> Result<Self> {
+        let prefix = format!(".{name}-");
+        for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+            // One that is in use is locked, and stays.
+            if entry.file_name().to_string_lossy().starts_with(&prefix)
+                && let Ok(left) = Self::open(&entry.path(), 0, true)
+            {
+                left.end()?;
+            }
+        }
+        Self::open(&parent.join(format!("{prefix}{}", std::process::id())), 0, true)
     }
 
     /// Names this run.
@@ -80,15 +106,25 @@ impl JobFolder {
         Ok(path)
     }
 
-    /// Marks a step as done, and removes what it kept.
-    pub(crate) fn step_done(&mut self, step: usize) -> Result<()> {
+    /// Marks a step as done, and removes what it kept: in its folder, and the logs of its sinks.
+    pub(crate) fn step_done(&mut self, step: usize, logs: &[PathBuf]) -> Result<()> {
+        write_sealed(&self.step(step)?.join("logs"), "logs", &logs)?;
         self.run.steps_done = step as u32 + 1;
         self.save_run()?;
+        self.tidy_up(step)
+    }
+
+    /// Removes what a step kept that is done, as far as that has not been done yet.
+    fn tidy_up(&self, step: usize) -> Result<()> {
         let path = self.path.join(format!("step-{step}"));
-        if path.exists() {
-            fs::remove_dir_all(&path).map_err(|error| failed("remove", &path, error))?;
+        let logs: Option<Vec<PathBuf>> = read_sealed(&path.join("logs"), "logs")?;
+        for log in logs.iter().flatten() {
+            forget(log).map_err(storage)?;
         }
-        Ok(())
+        match fs::remove_dir_all(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(failed("remove", &path, error)),
+            _ => Ok(()),
+        }
     }
 
     /// The whole script is done: nothing is left to go on with.
@@ -214,7 +250,7 @@ mod tests {
     fn a_run_is_gone_on_with_unless_the_script_changed() {
         let folder = tempfile::tempdir().unwrap();
         let mut first = JobFolder::open(folder.path(), 1, false).unwrap();
-        first.step_done(0).unwrap();
+        first.step_done(0, &[]).unwrap();
         let id = first.run_id().to_string();
         drop(first);
         let again = JobFolder::open(folder.path(), 1, false).unwrap();
@@ -232,6 +268,50 @@ mod tests {
         assert!(JobFolder::open(folder.path(), 4, false).unwrap_err().to_string().contains("--fresh"));
         JobFolder::open(folder.path(), 3, false).unwrap().end().unwrap();
         assert!(!folder.path().join("run").exists());
+    }
+
+    #[test]
+    fn logs_of_a_step_that_is_done_are_removed_by_it_or_by_the_next_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join(".tidegate-run-0-0.t.csv.commit");
+        for killed in [false, true] {
+            let job = folder.path().join("job");
+            let mut held = JobFolder::open(&job, 1, true).unwrap();
+            fs::write(&log, b"log").unwrap();
+            if killed {
+                // What a process leaves that is killed between marking the step as done and tidying up.
+                held.run.steps_done = 1;
+                held.save_run().unwrap();
+                write_sealed(&held.step(0).unwrap().join("logs"), "logs", &vec![&log]).unwrap();
+                drop(held);
+                held = JobFolder::open(&job, 1, false).unwrap();
+            } else {
+                held.step_done(0, std::slice::from_ref(&log)).unwrap();
+            }
+            assert!(!log.exists() && !job.join("step-0").exists());
+            assert_eq!(held.steps_done(), 1);
+        }
+        let mut held = JobFolder::open(&folder.path().join("job"), 1, true).unwrap();
+        let other = folder.path().join("precious.csv");
+        fs::write(&other, b"1").unwrap();
+        assert!(held.step_done(0, std::slice::from_ref(&other)).is_err());
+        assert!(other.exists(), "only logs are removed");
+    }
+
+    #[test]
+    fn what_a_killed_process_left_of_something_passing_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let abandoned = folder.path().join(".select-1");
+        drop(JobFolder::open(&abandoned, 0, true).unwrap());
+        let used = folder.path().join(".select-2");
+        let held = JobFolder::open(&used, 0, true).unwrap();
+        let other = folder.path().join("select-3");
+        fs::create_dir(&other).unwrap();
+        let own = JobFolder::passing(folder.path(), "select").unwrap();
+        assert!(!abandoned.exists() && used.exists() && other.exists());
+        own.end().unwrap();
+        held.end().unwrap();
+        assert!(!used.exists());
     }
 
     #[test]

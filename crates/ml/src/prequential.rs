@@ -77,12 +77,22 @@ pub struct Counts {
 pub struct Processed {
     /// The output columns, a row an input row.
     pub predictions: RecordBatch,
-    /// Snapshots of the model at version points that the watermark has reached.
-    pub versions: Snapshots,
+    /// Snapshots of the model at version points that the watermark has reached, in their order.
+    pub versions: Vec<Snapshot>,
 }
 
-/// Snapshots of a model ([`Model::save`]), each with the event time it was taken at.
-pub type Snapshots = Vec<(i64, Vec<u8>)>;
+/// A model as it was at a version point.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The version point, as an event time.
+    pub time: i64,
+    /// How many rows of the batch had been predicted by then; 0 if it was not taken in a batch.
+    pub row: usize,
+    /// How many rows the model had learned.
+    pub rows_learned: u64,
+    /// The model, by [`Model::save`].
+    pub artifact: Vec<u8>,
+}
 
 /// What happens to the rows that are gathered into a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -206,7 +216,7 @@ impl Prequential {
         event_time: &[i64],
         label_time: Option<&Int64Array>,
         delay: i64,
-    ) -> Result<(Predictions, Snapshots)> {
+    ) -> Result<(Predictions, Vec<Snapshot>)> {
         let rows = incoming.rows.len();
         let mut predictions = self.model.predictions(rows);
         let mut versions = Vec::new();
@@ -223,7 +233,7 @@ impl Prequential {
                         if self.is_due(watermark) {
                             self.run(run, incoming, start, row, &mut predictions);
                             start = row;
-                            self.learn_due(watermark, &mut versions);
+                            self.learn_due(watermark, row, &mut versions);
                         }
                         self.watermark = watermark;
                     }
@@ -254,17 +264,17 @@ impl Prequential {
 
     /// Moves the watermark to `time` if that is later, and learns every row that is due then. Returns the snapshots at
     /// version points passed.
-    pub fn advance_to(&mut self, time: i64) -> Snapshots {
+    pub fn advance_to(&mut self, time: i64) -> Vec<Snapshot> {
         let mut versions = Vec::new();
         if time > self.watermark {
-            self.learn_due(time, &mut versions);
+            self.learn_due(time, 0, &mut versions);
             self.watermark = time;
         }
         versions
     }
 
     /// Ends the input: learns every row that waits. Returns the snapshots at version points not reached before.
-    pub fn finish(&mut self) -> Snapshots {
+    pub fn finish(&mut self) -> Vec<Snapshot> {
         self.advance_to(i64::MAX)
     }
 
@@ -302,12 +312,13 @@ impl Prequential {
         Ok(())
     }
 
-    /// Learns every row due at `time`, stopping at version points on the way for a snapshot.
-    fn learn_due(&mut self, time: i64, versions: &mut Snapshots) {
+    /// Learns every row due at `time`, stopping at version points on the way for a snapshot. `row` is the next of the batch.
+    fn learn_due(&mut self, time: i64, row: usize, versions: &mut Vec<Snapshot>) {
         while let Some(point) = self.version_points.front().copied().filter(|point| *point <= time) {
             self.version_points.pop_front();
             self.learn_up_to(point);
-            versions.push((point, self.model.save()));
+            let rows_learned = self.model.rows_learned();
+            versions.push(Snapshot { time: point, row, rows_learned, artifact: self.model.save() });
         }
         self.learn_up_to(time);
     }

@@ -50,6 +50,10 @@ impl DatagenScan {
 }
 
 impl Scan for DatagenScan {
+    fn fingerprint(&self) -> Result<u64> {
+        Ok(self.rules.settings)
+    }
+
     fn schema(&self) -> SchemaRef {
         self.schema.clone()
     }

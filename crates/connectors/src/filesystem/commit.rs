@@ -1,7 +1,7 @@
 //! How hidden files become visible ones, so that it can be repeated after a crash at any moment.
 //!
 //! ```text
-//! segments written, synced ──► log written, synced ──► renames, removals ──► temporaries removed   … job done ──► log removed
+//! segments written, synced ──► log written, synced ──► renames, removals ──► temporaries removed   … job done ──► `forget`
 //!                               (from here on the outcome is settled)
 //! ```
 
@@ -80,6 +80,21 @@ impl Names {
         }
         Ok(())
     }
+}
+
+/// Removes the log of a commit that nobody will repeat: see [`Committed::log`](crate::Committed::log).
+///
+/// # Errors
+/// It is not the name of such a log, or the storage refuses.
+pub fn forget(log: &Path) -> Result<()> {
+    let is_log = log
+        .file_name()
+        .and_then(|name| name.to_str())
+        .is_some_and(|name| name.starts_with(".tidegate-") && name.ends_with(".commit"));
+    if !is_log {
+        return Err(Error::corrupt(log, "it is not the log of a commit"));
+    }
+    remove(log)
 }
 
 /// Removes a file that may be gone already.

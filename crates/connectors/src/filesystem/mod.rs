@@ -1,6 +1,6 @@
 //! Files on this machine.
 
-mod commit;
+pub(crate) mod commit;
 pub(crate) mod compression;
 mod existing;
 pub(crate) mod input;

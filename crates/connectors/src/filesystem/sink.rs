@@ -362,7 +362,8 @@ impl FileSink {
     }
 
     fn committed(&self, log: &CommitLog, files: &[PathBuf]) -> Committed {
-        Committed { files: files.iter().map(|file| self.shown(file)).collect(), rows: log.rows, bytes: log.bytes }
+        let files = files.iter().map(|file| self.shown(file)).collect();
+        Committed { files, rows: log.rows, bytes: log.bytes, log: None }
     }
 }
 
@@ -432,11 +433,7 @@ impl Sink for FileSink {
         let files = files?;
         let kept = self.names.log();
         self.names.clean(|path| path == kept)?;
-        Ok(self.committed(&log, &files))
-    }
-
-    fn complete(&mut self) -> Result<()> {
-        remove(&self.names.log())
+        Ok(Committed { log: Some(kept), ..self.committed(&log, &files) })
     }
 
     fn abort(&mut self) -> Result<()> {

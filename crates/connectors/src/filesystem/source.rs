@@ -103,6 +103,16 @@ impl FileScan {
 }
 
 impl Scan for FileScan {
+    fn fingerprint(&self) -> Result<u64> {
+        let mut hash = Hash::default();
+        for file in &self.files {
+            let Fingerprint { bytes, head, .. } = path::fingerprint(&file.path)?;
+            hash.add(&bytes.to_le_bytes());
+            hash.add(&head.to_le_bytes());
+        }
+        Ok(hash.0)
+    }
+
     fn schema(&self) -> SchemaRef {
         self.plan.schema.clone()
     }

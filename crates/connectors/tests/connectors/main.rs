@@ -22,7 +22,8 @@ use arrow::array::{
 use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use tidegate_connectors::{
-    Chunk, CommitMode, Position, Result, ScanRequest, Sink, SinkRequest, Table, TableSpec, open_table,
+    Chunk, CommitMode, Committed, Position, Result, ScanRequest, Sink, SinkRequest, Table, TableSpec, forget,
+    open_table,
 };
 
 /// A table over a folder, from `(option, value)` pairs.
@@ -95,14 +96,20 @@ fn sink(table: &dyn Table, schema: &SchemaRef) -> Box<dyn Sink> {
     table.sink(&sink_request(schema)).unwrap()
 }
 
+/// Makes visible what was written, as a job that is then done.
+fn finish(sink: &mut dyn Sink) -> Committed {
+    let committed = sink.finish().unwrap();
+    committed.log.iter().for_each(|log| forget(log).unwrap());
+    committed
+}
+
 /// Writes batches as one job.
 fn write(table: &dyn Table, batches: &[RecordBatch]) {
     let mut sink = sink(table, &batches[0].schema());
     for batch in batches {
         sink.write(batch).unwrap();
     }
-    sink.finish().unwrap();
-    sink.complete().unwrap();
+    finish(&mut *sink);
 }
 
 /// The names in a folder, hidden ones too.

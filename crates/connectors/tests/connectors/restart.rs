@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use tidegate_connectors::{CommitMode, Error, SinkRequest};
+use tidegate_connectors::{CommitMode, Error, SinkRequest, forget};
 
 use super::*;
 
@@ -71,7 +71,7 @@ fn at_every_checkpoint_and_everywhere_after_it() {
             batches()[done..].iter().for_each(|batch| sink.write(batch).unwrap());
             let committed = sink.finish().unwrap();
             assert_eq!(sink.finish().unwrap(), committed, "finishing again changes nothing");
-            sink.complete().unwrap();
+            forget(committed.log.as_deref().unwrap()).unwrap();
             assert_eq!(committed.rows, 80, "{format} {path} crashed after {crash_after}");
             assert_eq!(outcome(folder.path(), &*table, path), expected, "{format} {path} crashed after {crash_after}");
             assert_eq!(names(folder.path()), [*path]);
@@ -143,8 +143,9 @@ fn a_commit_that_was_interrupted_is_gone_through_with() {
             }
             let mut sink = table.sink(&SinkRequest { restore: Some(prepared), ..sink_request(&schema) }).unwrap();
             sink.write(&numbered(10, 3)).unwrap();
-            assert_eq!(sink.finish().unwrap().rows, 10, "{format} {path}");
-            sink.complete().unwrap();
+            let committed = sink.finish().unwrap();
+            assert_eq!(committed.rows, 10, "{format} {path}");
+            forget(committed.log.as_deref().unwrap()).unwrap();
             assert_eq!(read(&*table).unwrap(), numbered(-5, 15), "{format} {path} {renamed}");
             assert_eq!(names(folder.path()), [*path]);
         }

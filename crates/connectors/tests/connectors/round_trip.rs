@@ -163,9 +163,8 @@ fn rows_are_added_or_replaced() {
         let mut sink = table.sink(&SinkRequest { overwrite: true, ..sink_request(&schema) }).unwrap();
         sink.write(&second).unwrap();
         assert_eq!(read(&*table).unwrap().num_rows(), 9, "nothing is replaced before the commit");
-        let committed = sink.finish().unwrap();
+        let committed = finish(&mut *sink);
         assert_eq!((committed.rows, committed.files.len()), (4, 1));
-        sink.complete().unwrap();
         assert_eq!(read(&*table).unwrap(), second, "{format} {path}");
         assert_eq!(names(folder.path()), [path]);
     }
@@ -202,8 +201,7 @@ fn no_rows_make_a_file_without_rows_and_a_folder_without_files() {
         let schema = numbered(0, 1).schema();
         let table = files(folder.path(), &schema, path, format, &[]);
         let mut sink = sink(&*table, &schema);
-        sink.finish().unwrap();
-        sink.complete().unwrap();
+        finish(&mut *sink);
         assert_eq!(read(&*table).unwrap().num_rows(), 0, "{format} {path}");
         write(&*table, &[numbered(0, 3)]);
         assert_eq!(read(&*table).unwrap(), numbered(0, 3), "{format} {path}");

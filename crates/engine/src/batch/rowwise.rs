@@ -22,6 +22,7 @@ use futures::StreamExt;
 use crate::Error;
 use crate::catalog::bad_rows::BadRows;
 use crate::plan::node::{LoadedModel, PredictNode, Same, WindowNode};
+use crate::stream::train::batch_of;
 
 /// Adds columns to a batch, looking at nothing but that batch.
 #[derive(Debug, Clone)]
@@ -88,7 +89,8 @@ fn predict(
 fn model_inputs(args: &[Arc<dyn PhysicalExpr>], batch: &RecordBatch) -> crate::Result<RecordBatch> {
     let rows = batch.num_rows();
     let columns = args.iter().map(|arg| arg.evaluate(batch)?.into_array(rows)).collect::<Result<Vec<_>>>()?;
-    crate::stream::train::positional_batch(&columns, rows)
+    let names: Vec<String> = (1..=columns.len()).map(|i| format!("argument {i}")).collect();
+    batch_of(names.iter().map(String::as_str), columns, rows)
 }
 
 /// The start, end and last moment of the window of each time; NULL times have none.

@@ -1,5 +1,6 @@
 //! Counts of what a table gave in the running job, and its dead letters.
 
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -66,6 +67,14 @@ impl SourceMonitor {
     pub(crate) fn with_dead_letters<T>(&self, act: impl FnOnce(&mut dyn Sink) -> Result<T>) -> Result<Option<T>> {
         match self.lock().as_mut() {
             Some(sink) => act(sink.as_mut()).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Makes the dead letters visible and closes their sink; the counts stay for the report. Gives the log of the commit.
+    pub(crate) fn finish_dead_letters(&self) -> Result<Option<PathBuf>> {
+        match self.lock().take() {
+            Some(mut sink) => Ok(sink.finish().map_err(storage)?.log),
             None => Ok(None),
         }
     }

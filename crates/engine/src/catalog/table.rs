@@ -24,6 +24,15 @@ pub(crate) struct ConnectorTable {
 }
 
 impl ConnectorTable {
+    /// What tells the data that a job read from other data: the name, the rows, and a hash of what the connector knows of
+    /// it without reading it. `None` if the job did not read this table.
+    pub(crate) fn fingerprint(&self) -> Option<String> {
+        let report = self.monitor.report(&self.name)?;
+        let hash = self.table.scan(&ScanRequest::default()).and_then(|scan| scan.fingerprint());
+        let hash = hash.map_or(String::new(), |hash| format!(", {hash:016x}"));
+        Some(format!("{}: {} rows{hash}", report.table, report.rows))
+    }
+
     /// The filters of a query that the connector can make use of.
     pub(crate) fn column_filters(&self, filters: &[Expr]) -> Vec<ColumnFilter> {
         filters.iter().filter_map(|expr| self.column_filter(expr)).collect()

@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BinaryArray};
+use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Float64Array};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, FieldRef};
-use datafusion::common::{Result, ScalarValue, exec_err, internal_err, plan_err};
+use datafusion::common::{Result, ScalarValue, internal_err, plan_err};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
-use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Signature, Volatility};
+use datafusion::logical_expr::{
+    Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, GroupsAccumulator, Signature, Volatility,
+};
 use datafusion::physical_expr::expressions::Literal;
 use tidegate_ml::Expression;
-use tidegate_ml::metric::{Argument, METRICS, Metric, MetricDef};
+use tidegate_ml::metric::{Argument, GroupedMetric, METRICS, Metric, MetricDef};
 
 use crate::Error;
 
@@ -66,22 +68,34 @@ impl AggregateUDFImpl for MetricFunction {
     }
 
     fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
-        let literals = args.exprs[self.def.arguments.len().min(args.exprs.len())..]
-            .iter()
-            .map(|expr| match expr.downcast_ref::<Literal>() {
-                Some(literal) => parameter(self.def, literal.value()),
-                None => {
-                    plan_err!("{}: what follows its columns must be literals ({})", self.def.name, self.def.parameters)
-                }
-            })
-            .collect::<Result<Vec<_>>>()?;
-        let metric = (self.def.make)(&literals).map_err(|error| refusal(self.def, error))?;
+        let metric = (self.def.make)(&literals(self.def, &args)?).map_err(|error| refusal(self.def, error))?;
         Ok(Box::new(MetricAccumulator { def: self.def, metric }))
+    }
+
+    fn groups_accumulator_supported(&self, _args: AccumulatorArgs) -> bool {
+        true
+    }
+
+    fn create_groups_accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn GroupsAccumulator>> {
+        let parameters = literals(self.def, &args)?;
+        let metric = (self.def.make_grouped)(&parameters).map_err(|error| refusal(self.def, error))?;
+        Ok(Box::new(GroupedAccumulator { def: self.def, parameters, metric, groups: 0 }))
     }
 
     fn state_fields(&self, args: StateFieldsArgs) -> Result<Vec<FieldRef>> {
         Ok(vec![Arc::new(Field::new(format!("{}[state]", args.name), DataType::Binary, true))])
     }
+}
+
+/// The literal arguments that follow a metric's columns.
+fn literals(def: &MetricDef, args: &AccumulatorArgs) -> Result<Vec<Expression>> {
+    args.exprs[def.arguments.len().min(args.exprs.len())..]
+        .iter()
+        .map(|expr| match expr.downcast_ref::<Literal>() {
+            Some(literal) => parameter(def, literal.value()),
+            None => plan_err!("{}: what follows its columns must be literals ({})", def.name, def.parameters),
+        })
+        .collect()
 }
 
 /// What a metric's arguments are turned into before they reach it.
@@ -191,14 +205,91 @@ impl Accumulator for MetricAccumulator {
     }
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
-        let Some(states) = states.first() else { return internal_err!("{}: no state to merge", self.def.name) };
-        let states = cast(states, &DataType::Binary)?;
-        let states: &BinaryArray = states.as_binary();
-        for i in (0..states.len()).filter(|i| states.is_valid(*i)) {
-            if let Err(error) = self.metric.merge(states.value(i)) {
-                return exec_err!("{}: {error}", self.def.name);
+        let states = saved_states(self.def, states)?;
+        for state in states.iter().flatten() {
+            self.metric.merge(state).map_err(|error| refusal(self.def, error))?;
+        }
+        Ok(())
+    }
+}
+
+/// The column of states that an accumulator of the same metric gave.
+fn saved_states(def: &MetricDef, states: &[ArrayRef]) -> Result<BinaryArray> {
+    match states {
+        [states] => Ok(cast(states, &DataType::Binary)?.as_binary().clone()),
+        _ => internal_err!("{}: {} columns of states", def.name, states.len()),
+    }
+}
+
+/// A metric being taken for many groups.
+#[derive(Debug)]
+struct GroupedAccumulator {
+    def: &'static MetricDef,
+    parameters: Vec<Expression>,
+    metric: Box<dyn GroupedMetric>,
+    /// How many groups there are; the last ones may not have been seen by the metric.
+    groups: usize,
+}
+
+impl GroupedAccumulator {
+    /// What `of` says of the groups to emit, which are then gone.
+    fn emit<T>(&mut self, emit_to: EmitTo, of: impl Fn(&dyn GroupedMetric, usize) -> Option<T>) -> Vec<Option<T>> {
+        let count = match emit_to {
+            EmitTo::All => self.groups,
+            EmitTo::First(count) => count.min(self.groups),
+        };
+        let emitted = (0..count).map(|group| of(self.metric.as_ref(), group)).collect();
+        self.metric.discard(count);
+        self.groups -= count;
+        emitted
+    }
+}
+
+impl GroupsAccumulator for GroupedAccumulator {
+    fn update_batch(
+        &mut self,
+        values: &[ArrayRef],
+        group_indices: &[usize],
+        opt_filter: Option<&BooleanArray>,
+        total_num_groups: usize,
+    ) -> Result<()> {
+        self.groups = total_num_groups;
+        self.metric
+            .update(&values[..self.def.arguments.len()], group_indices, opt_filter, total_num_groups)
+            .map_err(|error| refusal(self.def, error))
+    }
+
+    fn evaluate(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {
+        Ok(Arc::new(Float64Array::from(self.emit(emit_to, |metric, group| metric.value(group)))))
+    }
+
+    fn state(&mut self, emit_to: EmitTo) -> Result<Vec<ArrayRef>> {
+        let states = self.emit(emit_to, |metric, group| Some(metric.save(group)));
+        Ok(vec![Arc::new(BinaryArray::from_iter(states))])
+    }
+
+    fn merge_batch(&mut self, values: &[ArrayRef], group_indices: &[usize], total_num_groups: usize) -> Result<()> {
+        self.groups = total_num_groups;
+        let states = saved_states(self.def, values)?;
+        for (state, group) in states.iter().zip(group_indices) {
+            if let Some(state) = state {
+                self.metric.merge(*group, state).map_err(|error| refusal(self.def, error))?;
             }
         }
         Ok(())
+    }
+
+    /// Each row as a group of its own.
+    fn convert_to_state(&self, values: &[ArrayRef], opt_filter: Option<&BooleanArray>) -> Result<Vec<ArrayRef>> {
+        let metric = (self.def.make_grouped)(&self.parameters).map_err(|error| refusal(self.def, error))?;
+        let mut rows = Self { def: self.def, parameters: Vec::new(), metric, groups: 0 };
+        let count = values.first().map_or(0, |column| column.len());
+        let groups: Vec<usize> = (0..count).collect();
+        rows.update_batch(values, &groups, opt_filter, count)?;
+        rows.state(EmitTo::All)
+    }
+
+    fn size(&self) -> usize {
+        self.metric.state_bytes()
     }
 }

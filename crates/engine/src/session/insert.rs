@@ -42,7 +42,7 @@ impl Session {
             observer,
         };
         self.jobs_run += 1;
-        job::run(&name, &planned, &context, || folder.step_done(step)).map_err(|error| place.running(error))
+        job::run(&name, &planned, &context, |logs| folder.step_done(step, logs)).map_err(|error| place.running(error))
     }
 
     /// Plans an INSERT: the query, with the table's columns in their order and of their types.

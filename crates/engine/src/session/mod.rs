@@ -168,8 +168,7 @@ impl Session {
         if !is_job {
             return self.run(source, statement, observer, None);
         }
-        let path = self.checkpoints().join(format!("shell-{}", std::process::id()));
-        let mut folder = JobFolder::open(&path, 0, true)?;
+        let mut folder = JobFolder::passing(&self.checkpoints(), "shell")?;
         let result = self.run(source, statement, observer, Some((&mut folder, 0)));
         folder.end()?;
         result

@@ -1,16 +1,10 @@
 //! CREATE MODEL, ALTER MODEL, and training on history.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::time::Instant;
 
-use arrow::array::RecordBatch;
-use arrow::compute::cast;
 use arrow::datatypes::{DataType, Schema};
 use datafusion::common::DFSchema;
-use futures::TryStreamExt;
-use tidegate_ml::{Expression, InputKind, LabelKind, Model, Transform};
-use tidegate_registry::VersionFacts;
+use tidegate_ml::{Expression, InputKind, LabelKind, Transform};
 use tidegate_sql::sqlparser::ast::{Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Query, Spanned, WindowType};
 use tidegate_sql::{AlterModel, AlterModelAction, CreateModel, Span, TransformItem, literal};
 
@@ -19,9 +13,8 @@ use super::{Place, Session};
 use crate::catalog::model::{ModelEntry, Refusal};
 use crate::catalog::models::{storage, version_ref};
 use crate::checkpoint::JobFolder;
-use crate::stream::spill::{SpillReader, SpillWriter};
-use crate::stream::train::{model_error, positional_batch};
-use crate::{Error, JobReport, ModelReport, Observer, Progress, Result};
+use crate::job::{self, Context, HistoryColumns};
+use crate::{Error, JobReport, Observer, Result};
 
 impl Session {
     pub(crate) fn create_model(&mut self, place: &Place<'_>, create: &CreateModel) -> Result<String> {
@@ -154,76 +147,24 @@ impl Session {
         observer: &dyn Observer,
         folder: Option<(&mut JobFolder, usize)>,
     ) -> Result<JobReport> {
-        let began = Instant::now();
         let name = &create.name.value;
         let entry = self.models.declared(name).ok_or_else(|| Error::Internal("the model was just declared".into()))?;
         let plan = self.plan(place, query)?;
         let columns = history_columns(place, &entry, plan.schema())?;
         let Some((folder, step)) = folder else { return Err(Error::Internal("a job needs a folder".into())) };
-        let rows_file = folder.step(step)?.join("history");
-        let stage = format!("CREATE MODEL {name}");
-        let mut model = Model::new(entry.spec.clone()).map_err(|error| model_error(name, error))?;
-        let epochs = entry.training.int("epochs") as u64;
-        // The order of rows is the order of learning: one thread, unless the query sorts.
-        let execution = match &plan {
-            datafusion::logical_expr::LogicalPlan::Sort(_) => self.execution.clone(),
-            _ => self.execution.with_partitions(1),
+        let key = format!("{}-{step}", folder.run_id());
+        let path = folder.step(step)?;
+        let context = Context {
+            setting: self.job_setting(&path, &key),
+            key,
+            folder: path,
+            checkpoint_every: self.checkpoint_every(),
+            streaming: false,
+            observer,
         };
-        let mut rows = 0;
-        let mut learn = |model: &mut Model, batch: &RecordBatch| -> Result<()> {
-            model.learn(batch).map_err(|error| model_error(name, error))?;
-            rows += batch.num_rows() as u64;
-            observer.progress(&Progress {
-                stage: stage.clone(),
-                rows,
-                elapsed: began.elapsed(),
-                ..Progress::default()
-            });
-            if observer.should_stop() { Err(Error::Stopped { resumable: true }) } else { Ok(()) }
-        };
-        let mut kept = if epochs > 1 { Some(SpillWriter::open(&rows_file, 0)?) } else { None };
-        execution.run(async {
-            let mut stream = execution.stream(plan).await?;
-            while let Some(batch) = stream.try_next().await? {
-                let batch = columns.of(&batch)?;
-                if let Some(kept) = &mut kept {
-                    kept.write(&batch)?;
-                }
-                learn(&mut model, &batch)?;
-            }
-            Ok(())
-        })?;
-        for _ in 1..epochs {
-            let mut reader = SpillReader::open(&rows_file, 0)?;
-            while let Some((batch, _)) = reader.next()? {
-                learn(&mut model, &batch)?;
-            }
-        }
-        let artifact = model.save();
-        let facts = VersionFacts {
-            key: format!("{}-{step}-{name}-final", folder.run_id()),
-            job: self.settings.text_opt("job.name").unwrap_or("job").to_string(),
-            spec: serde_json::to_value(&entry.spec).map_err(|error| Error::Internal(error.to_string()))?,
-            parameters: entry.options.clone(),
-            metrics: BTreeMap::new(),
-            rows: model.rows_learned(),
-            data_fingerprint: Some(format!("{} rows, {epochs} epoch(s)", rows / epochs)),
-            trained_until: None,
-        };
-        let number = self.models.registry()?.register(name, &artifact, &facts).map_err(storage)?;
-        folder.step_done(step)?;
-        Ok(JobReport {
-            name: stage,
-            models: vec![ModelReport {
-                model: name.clone(),
-                versions: vec![number],
-                rows_learned: model.rows_learned(),
-                state_bytes: model.state_bytes() as u64,
-                ..ModelReport::default()
-            }],
-            elapsed: began.elapsed(),
-            ..JobReport::default()
-        })
+        let report = job::train(&entry, &plan, &columns, &context).map_err(|error| place.running(error))?;
+        folder.step_done(step, &[])?;
+        Ok(report)
     }
 
     /// Checks a `CREATE MODEL … AS SELECT` without running it.
@@ -234,25 +175,6 @@ impl Session {
             .ok_or_else(|| Error::Internal("the model was just declared".into()))?;
         let plan = self.plan(place, query)?;
         history_columns(place, &entry, plan.schema()).map(|_| ())
-    }
-}
-
-/// Which columns of a query a model learns from.
-struct HistoryColumns {
-    inputs: Vec<usize>,
-    label: usize,
-    label_type: DataType,
-    weight: Option<usize>,
-}
-
-impl HistoryColumns {
-    fn of(&self, batch: &RecordBatch) -> Result<RecordBatch> {
-        let mut columns: Vec<_> = self.inputs.iter().map(|i| Arc::clone(batch.column(*i))).collect();
-        columns.push(cast(batch.column(self.label), &self.label_type)?);
-        if let Some(weight) = self.weight {
-            columns.push(cast(batch.column(weight), &DataType::Float64)?);
-        }
-        positional_batch(&columns, batch.num_rows())
     }
 }
 

@@ -3,7 +3,6 @@
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::displayable;
 use datafusion::sql::parser::Statement as PlannerStatement;
-use futures::TryStreamExt;
 use tidegate_sql::sqlparser::ast::{Query, Statement as SqlStatement};
 use tidegate_sql::{Located, Source, Statement};
 
@@ -12,7 +11,7 @@ use crate::checkpoint::JobFolder;
 use crate::job::{self, Context};
 use crate::plan::rewrite::rewrite_flink_spellings;
 use crate::stream::compile::must_stream;
-use crate::{Error, Observer, Result};
+use crate::{Observer, Result};
 
 impl Session {
     /// Plans a query, unoptimised.
@@ -28,54 +27,25 @@ impl Session {
     pub(super) fn query(&mut self, place: &Place<'_>, query: &Query, observer: &dyn Observer) -> Result<()> {
         let plan = self.plan(place, query)?;
         let bytes_max = self.settings.bytes("execution.memory-limit").unwrap_or(1 << 30) as usize;
-        if self.must_stream_by_setting() || must_stream(&plan)? {
-            let path = self.checkpoints().join(format!("select-{}", std::process::id()));
-            let folder = JobFolder::open(&path, 0, true)?;
-            let key = format!("{}-select-{}", folder.run_id(), self.jobs_run);
-            self.jobs_run += 1;
-            let step = folder.step(0)?;
-            let context = Context {
-                setting: self.job_setting(&step, &key),
-                key,
-                folder: step,
-                checkpoint_every: self.checkpoint_every(),
-                streaming: true,
-                observer,
-            };
-            let ran = job::select(&plan, &context, bytes_max);
-            folder.end()?;
-            let (batches, report) = ran.map_err(|error| place.running(error))?;
-            observer.rows(plan.schema().inner(), &batches);
-            if !report.models.is_empty() {
-                observer.done(&crate::Done::Job(report));
-            }
-            return Ok(());
+        let folder = JobFolder::passing(&self.checkpoints(), "select")?;
+        let key = format!("{}-select-{}", folder.run_id(), self.jobs_run);
+        self.jobs_run += 1;
+        let step = folder.step(0)?;
+        let context = Context {
+            setting: self.job_setting(&step, &key),
+            key,
+            folder: step,
+            checkpoint_every: self.checkpoint_every(),
+            streaming: self.must_stream_by_setting(),
+            observer,
+        };
+        let ran = job::select(&plan, &context, bytes_max);
+        folder.end()?;
+        let (batches, report) = ran.map_err(|error| place.running(error))?;
+        observer.rows(plan.schema().inner(), &batches);
+        if !report.models.is_empty() {
+            observer.done(&crate::Done::Job(report));
         }
-        let schema = std::sync::Arc::clone(plan.schema().inner());
-        let execution = &self.execution;
-        let batches = execution.run(async {
-            let mut stream = execution.stream(plan).await?;
-            let (mut batches, mut bytes) = (Vec::new(), 0);
-            let mut tick = tokio::time::interval(std::time::Duration::from_millis(100));
-            loop {
-                tokio::select! {
-                    batch = stream.try_next() => match batch? {
-                        Some(batch) => {
-                            bytes += batch.get_array_memory_size();
-                            if bytes > bytes_max {
-                                return Err(Error::Limit("the result of the SELECT is larger than 'execution.memory-limit': write it to a table with INSERT INTO, or add LIMIT".into()));
-                            }
-                            batches.push(batch);
-                        }
-                        None => return Ok(batches),
-                    },
-                    _ = tick.tick() => if observer.should_stop() {
-                        return Err(Error::Stopped { resumable: false });
-                    }
-                }
-            }
-        })?;
-        observer.rows(&schema, &batches);
         Ok(())
     }
 

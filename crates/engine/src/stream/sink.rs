@@ -17,7 +17,6 @@ enum Request {
     Prepare(Sender<Result<Vec<u8>>>),
     Commit(Vec<u8>, Sender<Result<Committed>>),
     Finish(Sender<Result<Committed>>),
-    Complete(Sender<Result<()>>),
     Abort(Sender<Result<()>>),
 }
 
@@ -53,11 +52,6 @@ impl SinkThread {
         self.ask(Request::Finish)
     }
 
-    /// See [`Sink::complete`].
-    pub(crate) fn complete(&self) -> Result<()> {
-        self.ask(Request::Complete)
-    }
-
     /// See [`Sink::abort`].
     pub(crate) fn abort(&self) -> Result<()> {
         self.ask(Request::Abort)
@@ -88,7 +82,6 @@ fn serve(mut sink: Box<dyn Sink>, requests: &Receiver<Request>) {
             Request::Prepare(reply) => answer(reply, unless(&failed, || sink.prepare())),
             Request::Commit(prepared, reply) => answer(reply, unless(&failed, || sink.commit(&prepared))),
             Request::Finish(reply) => answer(reply, unless(&failed, || sink.finish())),
-            Request::Complete(reply) => answer(reply, unless(&failed, || sink.complete())),
         }
     }
 }

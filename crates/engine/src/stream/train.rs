@@ -10,7 +10,7 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit, TimestampMillisecondType};
 use serde::{Deserialize, Serialize};
 use tidegate_ml::metric::{METRICS, Metric};
-use tidegate_ml::prequential::{Prequential, Processed};
+use tidegate_ml::prequential::{Prequential, Processed, Snapshot};
 use tidegate_ml::snapshot::{decode, encode};
 use tidegate_ml::{DataFault, LabelKind, Model, OutputRole, Task};
 use tidegate_registry::VersionFacts;
@@ -131,12 +131,15 @@ impl Train {
 
     /// The columns that the model reads, in its order.
     fn model_batch(&self, batch: &RecordBatch) -> Result<RecordBatch> {
-        let mut columns: Vec<ArrayRef> = self.columns.args.iter().map(|i| Arc::clone(batch.column(*i))).collect();
-        columns.push(cast(batch.column(self.columns.label), &self.label_type)?);
-        if let Some(weight) = self.columns.weight {
-            columns.push(cast(batch.column(weight), &DataType::Float64)?);
+        let Columns { args, label, weight, .. } = &self.columns;
+        let mut columns: Vec<ArrayRef> = args.iter().map(|i| Arc::clone(batch.column(*i))).collect();
+        columns.push(cast(batch.column(*label), &self.label_type)?);
+        if let Some(weight) = weight {
+            columns.push(cast(batch.column(*weight), &DataType::Float64)?);
         }
-        positional_batch(&columns, batch.num_rows())
+        let schema = batch.schema();
+        let names = args.iter().chain([label]).chain(weight).map(|i| schema.field(*i).name().as_str());
+        batch_of(names, columns, batch.num_rows())
     }
 
     fn learn_predict(&mut self, batch: &RecordBatch) -> Result<Processed, tidegate_ml::Error> {
@@ -179,33 +182,47 @@ impl Train {
         self.bad_rows.pass_over(batch, &faults, place)
     }
 
-    /// Registers the versions whose time has come.
-    fn register_points(&mut self, versions: Vec<(i64, Vec<u8>)>) -> Result<()> {
-        for (time, artifact) in versions {
-            let alias = self.entry.version_points.iter().find(|(point, _)| *point == time).and_then(|(_, a)| a.clone());
-            self.register(&format!("at-{time}"), &artifact, Some(time), alias.as_deref())?;
+    /// Registers a version whose time has come.
+    fn register_point(&mut self, version: &Snapshot) -> Result<()> {
+        let mut points = self.entry.version_points.iter();
+        let alias = points.find(|(point, _)| *point == version.time).and_then(|(_, alias)| alias.clone());
+        let point = format!("at-{}", version.time);
+        self.register(&point, &version.artifact, version.rows_learned, Some(version.time), alias.as_deref())
+    }
+
+    /// Takes rows `from .. to` of a batch into the measures.
+    fn measure(&mut self, label: &ArrayRef, outputs: &RecordBatch, from: usize, to: usize) -> Result<()> {
+        for (key, measure) in &mut self.measures {
+            let given = match (*key, self.probability) {
+                ("LogLoss", Some(probability)) => probability,
+                _ => self.predicted,
+            };
+            let columns = [label.slice(from, to - from), outputs.column(given).slice(from, to - from)];
+            measure.update(&columns).map_err(|error| model_error(&self.entry.name, error))?;
         }
         Ok(())
     }
 
-    fn register(&mut self, point: &str, artifact: &[u8], until: Option<i64>, alias: Option<&str>) -> Result<()> {
+    fn register(
+        &mut self,
+        point: &str,
+        artifact: &[u8],
+        rows: u64,
+        until: Option<i64>,
+        alias: Option<&str>,
+    ) -> Result<()> {
         if self.setting.checking {
             return Ok(());
         }
         let metrics = self.measures.iter().filter_map(|(key, measure)| Some((key.to_string(), measure.value()?)));
-        let fingerprint: Vec<String> = self
-            .bad_rows
-            .tables()
-            .filter_map(|table| table.monitor.report(&table.name))
-            .map(|report| format!("{}: {} rows", report.table, report.rows))
-            .collect();
+        let fingerprint: Vec<String> = self.bad_rows.tables().filter_map(|table| table.fingerprint()).collect();
         let facts = VersionFacts {
             key: format!("{}-{}-{point}", self.setting.key, self.entry.name),
             job: self.setting.job.clone(),
             spec: serde_json::to_value(&self.entry.spec).map_err(|error| Error::Internal(error.to_string()))?,
             parameters: self.entry.options.clone(),
             metrics: metrics.collect(),
-            rows: self.prequential.model().rows_learned(),
+            rows,
             data_fingerprint: Some(fingerprint.join("; ")),
             trained_until: until,
         };
@@ -234,16 +251,15 @@ impl Operator for Train {
         };
         self.rows_seen += rows;
         let label = cast(batch.column(self.columns.label), &self.label_type)?;
-        for (key, measure) in &mut self.measures {
-            let given = match (*key, self.probability) {
-                ("LogLoss", Some(probability)) => probability,
-                _ => self.predicted,
-            };
-            let columns = [Arc::clone(&label), Arc::clone(outputs.column(given))];
-            measure.update(&columns).map_err(|error| model_error(&self.entry.name, error))?;
+        // A version's facts are of the rows predicted before it, wherever the batch ends.
+        let mut measured = 0;
+        for version in versions {
+            self.measure(&label, &outputs, measured, version.row)?;
+            measured = version.row;
+            self.register_point(&version)?;
         }
+        self.measure(&label, &outputs, measured, batch.num_rows())?;
         self.rows_waiting_peak = self.rows_waiting_peak.max(self.prequential.pending_rows() as u64);
-        self.register_points(versions)?;
         let columns = batch.columns().iter().chain(outputs.columns()).cloned().collect();
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
         out.push(RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?);
@@ -253,8 +269,9 @@ impl Operator for Train {
     fn watermark(&mut self, time: i64, _out: &mut Vec<RecordBatch>) -> Result<i64> {
         // The watermark that counts for learning is that of this operator's own rows, row by row: see Prequential.
         if time == AFTER_ALL {
-            let versions = self.prequential.finish();
-            self.register_points(versions)?;
+            for version in self.prequential.finish() {
+                self.register_point(&version)?;
+            }
         }
         Ok(time)
     }
@@ -286,8 +303,9 @@ impl Operator for Train {
 
     fn finish(&mut self) -> Result<()> {
         if self.entry.training.bool("version.final") {
-            let artifact = self.prequential.model().save();
-            self.register("final", &artifact, None, None)?;
+            let model = self.prequential.model();
+            let (artifact, rows) = (model.save(), model.rows_learned());
+            self.register("final", &artifact, rows, None, None)?;
         }
         Ok(())
     }
@@ -325,15 +343,16 @@ pub(crate) fn model_error(name: &str, error: tidegate_ml::Error) -> Error {
     }
 }
 
-/// Columns as a batch whose names do not matter.
-pub(crate) fn positional_batch(columns: &[ArrayRef], rows: usize) -> Result<RecordBatch> {
-    let fields: Vec<Field> = columns
-        .iter()
-        .enumerate()
-        .map(|(i, column)| Field::new(format!("c{i}"), column.data_type().clone(), true))
-        .collect();
+/// Columns as a batch for a model, which goes by their order and names them in its messages.
+pub(crate) fn batch_of<'a>(
+    names: impl Iterator<Item = &'a str>,
+    columns: Vec<ArrayRef>,
+    rows: usize,
+) -> Result<RecordBatch> {
+    let field = |(name, column): (&str, &ArrayRef)| Field::new(name, column.data_type().clone(), true);
+    let fields: Vec<Field> = names.zip(&columns).map(field).collect();
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
-    Ok(RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns.to_vec(), &options)?)
+    Ok(RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)?)
 }
 
 /// Times in milliseconds.

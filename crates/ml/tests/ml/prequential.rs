@@ -3,7 +3,7 @@
 use arrow::array::{Array, Int64Array, RecordBatch};
 use proptest::prelude::*;
 use tidegate_ml::Model;
-use tidegate_ml::prequential::{Prequential, Snapshots};
+use tidegate_ml::prequential::{Prequential, Snapshot};
 
 use crate::declared::everything::{INPUTS, TRANSFORMS, noise, rows};
 use crate::declared::{binary, bits, cut};
@@ -35,8 +35,11 @@ impl Stream {
     }
 }
 
+/// Models at version points, as they are saved.
+type Versions = Vec<(i64, Vec<u8>)>;
+
 /// The definition, row by row, with no cleverness: predictions, the model, and the model at each point.
-fn by_definition(stream: &Stream, delay: i64, points: &[i64]) -> (Vec<u64>, Model, Snapshots) {
+fn by_definition(stream: &Stream, delay: i64, points: &[i64]) -> (Vec<u64>, Model, Versions) {
     let mut model = model();
     let mut waiting: Vec<(i64, usize)> = Vec::new();
     let (mut latest, mut predictions, mut versions) = (i64::MIN, Vec::new(), Vec::new());
@@ -93,12 +96,12 @@ fn it_does_what_its_definition_says_for_any_batch_size() {
                 let (rows, times, known) = stream.slice(i * size, part.num_rows());
                 let done = prequential.process(&rows, times, Some(&known), delay).unwrap();
                 found.extend(bits(&done.predictions, 1));
-                found_versions.extend(done.versions);
+                found_versions.extend(done.versions.into_iter().map(|version| (version.time, version.artifact)));
             }
             let state = prequential.save();
             assert!(saved.get_or_insert(state.clone()) == &state, "state in batches of {size}");
             assert!(prequential.pending_rows() > 20);
-            found_versions.extend(prequential.finish());
+            found_versions.extend(prequential.finish().into_iter().map(|version| (version.time, version.artifact)));
             assert_eq!(prequential.pending_rows(), 0);
             let differs = found.iter().zip(&expected).position(|(a, b)| a != b);
             assert_eq!(differs, None, "in batches of {size}, delay {delay}");
@@ -201,7 +204,7 @@ proptest! {
             let (rows, times, known) = stream.slice(start, len);
             let part = resumed.process(&rows, times, Some(&known), delay).unwrap();
             found.extend(bits(&part.predictions, 1));
-            versions.extend(part.versions);
+            versions.extend(part.versions.into_iter().map(|v| Snapshot { row: start + v.row, ..v }));
             resumed = Prequential::load(&resumed.save()).unwrap();
             start += len;
         }

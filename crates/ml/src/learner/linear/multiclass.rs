@@ -274,6 +274,11 @@ impl<M: Scheme, O: Optimizer<SLOTS>, const SLOTS: usize> Learner for Multiclass<
         self.settle_intercepts(known);
     }
 
+    fn renumber(&mut self, numbers: &[u32]) -> Result<()> {
+        self.state.renumber(numbers);
+        Ok(())
+    }
+
     fn merge(&mut self, others: &[&[u8]]) -> Result<()> {
         let (kind, settings, optimizer) = (self.kind(), &self.settings, self.optimizer);
         let known = self.state.classes;

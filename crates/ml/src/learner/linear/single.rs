@@ -288,6 +288,11 @@ impl<L: Loss, O: Optimizer<SLOTS>, const SLOTS: usize> Learner for Single<L, O, 
 
     fn set_classes(&mut self, _classes: usize) {}
 
+    fn renumber(&mut self, numbers: &[u32]) -> Result<()> {
+        self.state.renumber(numbers);
+        Ok(())
+    }
+
     fn merge(&mut self, others: &[&[u8]]) -> Result<()> {
         let (kind, settings, optimizer) = (self.kind(), &self.settings, self.optimizer);
         self.state.merge(&kind, true, others, &|is_intercept, weight, slots| {

@@ -190,6 +190,29 @@ impl<const SLOTS: usize> State<SLOTS> {
         self.stride = stride;
     }
 
+    /// What was sparse feature `i` is from now on `numbers[i]`; `u32::MAX`, or no number, means that it is gone.
+    pub(super) fn renumber(&mut self, numbers: &[u32]) {
+        let moves =
+            || numbers.iter().enumerate().filter(|(_, to)| **to != u32::MAX).map(|(from, to)| (from, *to as usize));
+        let known = self.sparse.values.len().checked_div(self.stride).unwrap_or(0).min(numbers.len());
+        let moves = || moves().take_while(|(from, _)| *from < known);
+        let width = moves().map(|(_, to)| to + 1).max().unwrap_or(0);
+        let mut sparse = Coefficients::default();
+        sparse.grow(width * self.stride);
+        let mut paid = vec![self.due; if self.paid.is_empty() { 0 } else { width }];
+        for (from, to) in moves() {
+            let (from_weights, to_weights) = (from * self.stride, to * self.stride);
+            let taken = from_weights..from_weights + self.stride;
+            sparse.values[to_weights..][..self.stride].copy_from_slice(&self.sparse.values[taken.clone()]);
+            sparse.slots[to_weights..][..self.stride].copy_from_slice(&self.sparse.slots[taken]);
+            if let (Some(to), Some(from)) = (paid.get_mut(to), self.paid.get(from)) {
+                *to = *from;
+            }
+        }
+        self.sparse = sparse;
+        self.paid = paid;
+    }
+
     /// The weight of a sparse feature with its penalties paid.
     #[inline]
     pub(super) fn sparse_weight(&self, feature: usize, class: usize) -> f64 {

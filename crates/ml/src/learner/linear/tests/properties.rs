@@ -226,6 +226,31 @@ proptest! {
         }
     }
 
+    /// Renumbered features keep their weights, and go on learning as before.
+    #[test]
+    fn renumbered_features_keep_their_weights(rows in rows()) {
+        // Feature 3 is gone; the others turn around.
+        let numbers: Vec<u32> = (0..12).map(|i| if i == 3 { u32::MAX } else { 14 - i }).collect();
+        let mut rows = rows.clone();
+        rows.iter_mut().for_each(|row| row.0.1.retain(|entry| entry.0 != 3));
+        let mut turned = rows.clone();
+        turned.iter_mut().flat_map(|row| &mut row.0.1).for_each(|entry| entry.0 = numbers[entry.0 as usize]);
+        for which in (0..12).chain([15]) {
+            let (mut plain, shape) = learner(which);
+            let (mut moved, _) = learner(which);
+            run(plain.as_mut(), shape, &rows, 7);
+            run(moved.as_mut(), shape, &rows, 7);
+            moved.renumber(&numbers).unwrap();
+            let (a, b) = (run(plain.as_mut(), shape, &rows, 7), run(moved.as_mut(), shape, &turned, 7));
+            prop_assert_eq!(bits(&a), bits(&b), "learner {}", which);
+            for (plain, moved) in plain.weights().iter().zip(&moved.weights()) {
+                for (i, weight) in plain.sparse.iter().enumerate().filter(|(i, _)| *i != 3) {
+                    prop_assert_eq!(moved.sparse.get(14 - i).copied().unwrap_or(0.0), *weight);
+                }
+            }
+        }
+    }
+
     /// Baselines merge exactly.
     #[test]
     fn merged_baselines_have_seen_all(rows in rows(), at in 1..59usize) {
