@@ -5,4 +5,5 @@ mod crash;
 mod golden;
 mod readme;
 mod reference;
+mod reference_page;
 mod slt;

@@ -66,6 +66,8 @@ pub(crate) enum Command {
     Options(OptionsArgs),
     /// Print the functions
     Functions(FunctionsArgs),
+    /// Print the reference of all options and functions, as Markdown
+    Reference,
     /// Print a completion script for a shell
     Completions {
         /// The shell

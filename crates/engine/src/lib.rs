@@ -25,6 +25,7 @@ mod types;
 
 pub use catalog::model::TRAINING_OPTIONS;
 pub use error::{Error, Result};
+pub use plan::relation::TABLE_FUNCTIONS;
 pub use report::{Done, JobReport, ModelReport, Observer, OperatorReport, Progress, Silent, SinkReport, SourceReport};
 pub use script::{CheckReport, RunOptions, ScriptReport, check_script, explain_script, run_script};
 pub use session::{Names, Session, SessionConfig};

@@ -97,7 +97,9 @@ pub struct JobReport {
 pub struct SourceReport {
     /// The table.
     pub table: String,
-    /// Good rows read.
+    /// How often the job read the table.
+    pub scans: u64,
+    /// Good rows read, in all scans.
     pub rows: u64,
     /// Bad records skipped or written to the dead letters.
     pub bad: u64,

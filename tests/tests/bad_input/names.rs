@@ -72,10 +72,11 @@ fn an_unknown_column_table_or_function_is_pointed_at() {
         &format!("{TABLE}SELECT a,\n  bb FROM visits;"),
         "job.sql:4:3: column 'bb' not found\n  |\n4 |   bb FROM visits;\n  |   ^^\nhelp: did you mean 'b'?",
     );
-    place()
-        .run(&format!("{TABLE}SELECT * FROM visit;"))
-        .failed(2)
-        .says(&["job.sql:3:15: table 'visit' not found", "^^^^^"]);
+    place().run(&format!("{TABLE}SELECT * FROM visit;")).failed(2).says(&[
+        "job.sql:3:15: table 'visit' not found",
+        "^^^^^",
+        "help: did you mean 'visits'?",
+    ]);
     place().run("SELECT ML_ACURACY(1, 1);").failed(2).says(&["job.sql:1:8", "ML_ACURACY", "did you mean ML_ACCURACY?"]);
 }
 

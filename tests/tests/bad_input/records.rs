@@ -170,7 +170,7 @@ fn a_label_outside_the_declared_classes_is_a_bad_record() {
     };
     place.run(&script("fail")).failed(3).says(&[
         "row 3 of the input of ML_TRAIN for model 'm': ",
-        "'godo' is none of the classes good, bad; did you mean 'good'?",
+        "column 'kind' 'godo' is none of the classes good, bad; did you mean 'good'?",
     ]);
     let rows = place.run_json(&script("skip")).succeeded().rows();
     assert_eq!(rows, [json!({"x": 1.0}), json!({"x": 2.0}), json!({"x": 4.0})]);
@@ -200,4 +200,28 @@ fn an_unseen_category_is_predicted_by_the_intercept() {
     let p = results[1]["rows"][1]["p"].as_f64().expect("a probability");
     assert!((p - 1.0 / (1.0 + (-intercept).exp())).abs() < 1e-15, "{p}, intercept {intercept}");
     assert!(results[1]["rows"][0]["p"].as_f64().expect("a probability") > 0.6);
+}
+
+#[test]
+fn a_select_writes_dead_letters_too_and_a_record_read_twice_is_written_once() {
+    let table = |extra: &str| {
+        format!(
+            "CREATE TABLE visits (a INT, b STRING) WITH ('connector' = 'filesystem', 'path' = 'in.csv', 'format' = 'csv',
+             'on-error' = 'dead-letter', 'dead-letter.path' = 'dead.jsonl');\n{extra}"
+        )
+    };
+    let once = Workplace::new();
+    once.write("in.csv", "a,b\n1,x\nno,y\n3,z\n");
+    once.run(&table("SELECT a FROM visits;")).succeeded();
+    assert_eq!(dead_letters(&once).len(), 1);
+
+    let twice = Workplace::new();
+    twice.write("in.csv", "a,b\n1,x\nno,y\n3,z\n");
+    let script =
+        "CREATE TABLE s (a INT, b STRING) WITH ('connector' = 'filesystem', 'path' = 'out.csv', 'format' = 'csv');
+        INSERT INTO s SELECT x.a, y.b FROM visits AS x JOIN visits AS y ON x.a = y.a;";
+    let jobs = twice.run_json(&table(script)).succeeded().of_type("job");
+    let source = &jobs[0]["sources"][0];
+    assert_eq!((&source["scans"], &source["rows"], &source["bad"]), (&2.into(), &4.into(), &1.into()));
+    assert_eq!(dead_letters(&twice).len(), 1);
 }

@@ -14,11 +14,13 @@ CREATE TABLE sink (id BIGINT) WITH ('connector' = 'blackhole');\n";
 const REFUSED: &[(&str, usize, &str, &str)] = &[
     ("SELECT id FROM events ORDER BY v", 23, "ORDER BY", "leave it out"),
     ("SELECT COUNT(*) FROM events", 0, "GROUP BY without a window", "TUMBLE"),
-    ("SELECT id FROM events GROUP BY id", 23, "GROUP BY without a window", "TUMBLE"),
+    ("SELECT COUNT(*) FROM events GROUP BY id", 29, "GROUP BY without a window", "TUMBLE"),
+    ("SELECT id FROM events GROUP BY id", 23, "GROUP BY without a window", "window"),
+    ("SELECT DISTINCT id FROM events", 8, "DISTINCT", "window"),
     ("SELECT events.id FROM events JOIN names ON events.id = names.id", 30, "JOIN", ""),
     ("SELECT ROW_NUMBER() OVER (ORDER BY v) FROM events", 21, "OVER", "bounded table"),
     ("SELECT id FROM events LIMIT 5", 23, "LIMIT", "leave it out"),
-    ("SELECT id FROM events WHERE v > (SELECT AVG(v) FROM events)", 0, "", ""),
+    ("SELECT id FROM events WHERE v > (SELECT AVG(v) FROM events)", 0, "subquery", "INSERT INTO"),
     ("SELECT id FROM events INTERSECT SELECT id FROM names", 0, "", ""),
 ];
 

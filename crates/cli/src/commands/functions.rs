@@ -27,16 +27,16 @@ const TEXT_WIDTH: usize = 100;
 
 /// A function.
 #[derive(Debug, Clone, PartialEq)]
-struct Function {
-    name: String,
-    kind: Kind,
+pub(super) struct Function {
+    pub(super) name: String,
+    pub(super) kind: Kind,
     /// How it is called, form by form.
-    forms: Vec<String>,
-    doc: &'static str,
+    pub(super) forms: Vec<String>,
+    pub(super) doc: &'static str,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Transform,
     Metric,
     Other,
@@ -51,7 +51,7 @@ impl Kind {
         }
     }
 
-    fn title(self) -> &'static str {
+    pub(super) fn title(self) -> &'static str {
         match self {
             Self::Transform => "Transforms, in CREATE MODEL … TRANSFORM (…)",
             Self::Metric => "Metrics, which are aggregates",
@@ -99,7 +99,7 @@ impl Observer for Names {
 }
 
 /// Every function: ours with their docs, then the other names that a session knows.
-fn all(names: &[String]) -> Vec<Function> {
+pub(super) fn all(names: &[String]) -> Vec<Function> {
     let transforms = TRANSFORMS.iter().map(|transform| Function {
         name: transform.name.to_string(),
         kind: Kind::Transform,

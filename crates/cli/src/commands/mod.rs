@@ -6,6 +6,7 @@ mod explain;
 mod functions;
 mod models;
 mod options;
+mod reference;
 mod run;
 pub(crate) mod sql;
 
@@ -36,6 +37,7 @@ pub(crate) fn dispatch(cli: &Cli, console: &Console) -> Result<(), Failure> {
         Command::Models(args) => models::models(global, args, console),
         Command::Options(args) => options::options(args, console),
         Command::Functions(args) => functions::functions(global, args, console),
+        Command::Reference => reference::reference(console),
         Command::Completions { shell } => completions::completions(*shell, console),
     }
 }

@@ -19,20 +19,20 @@ use crate::render::facts::wrap;
 const TEXT_WIDTH: usize = 100;
 
 /// Options that belong together.
-struct Group {
+pub(super) struct Group {
     of: OptionsOf,
     /// The connector or algorithm; empty for what holds for all.
     name: &'static str,
-    title: String,
-    doc: &'static str,
-    options: Vec<Entry>,
+    pub(super) title: String,
+    pub(super) doc: &'static str,
+    pub(super) options: Vec<Entry>,
 }
 
 /// An option, and when it matters.
-struct Entry {
-    option: &'static OptionDef,
+pub(super) struct Entry {
+    pub(super) option: &'static OptionDef,
     /// `source` or `sink`, if only there.
-    only: Option<&'static str>,
+    pub(super) only: Option<&'static str>,
 }
 
 pub(crate) fn options(args: &OptionsArgs, console: &Console) -> Result<(), Failure> {
@@ -71,7 +71,8 @@ fn unknown(name: &str, groups: &[Group]) -> Failure {
     }
 }
 
-fn all() -> Vec<Group> {
+/// All options, in the order in which a reader meets them.
+pub(super) fn all() -> Vec<Group> {
     let everywhere =
         |options: &'static [OptionDef]| options.iter().map(|option| Entry { option, only: None }).collect();
     let mut groups = vec![Group {

@@ -49,7 +49,10 @@ pub(crate) fn lines(job: &JobReport, paint: Paint) -> Vec<String> {
 }
 
 fn read(source: &SourceReport, paint: Paint) -> String {
-    let rows = number::counted(source.rows, "row");
+    let mut rows = number::counted(source.rows, "row");
+    if source.scans > 1 {
+        rows += &format!(" in {} scans", source.scans);
+    }
     if source.bad == 0 {
         return rows;
     }
@@ -112,7 +115,7 @@ mod tests {
     fn a_training_job() {
         let job = JobReport {
             name: "EXECUTE STATEMENT SET".to_string(),
-            sources: vec![SourceReport { table: "visits".to_string(), rows: 1_469_307, bad: 12, bytes: 1 }],
+            sources: vec![SourceReport { table: "visits".to_string(), scans: 1, rows: 1_469_307, bad: 12, bytes: 1 }],
             sinks: vec![
                 SinkReport {
                     table: "predictions".to_string(),

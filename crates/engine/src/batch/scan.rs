@@ -90,7 +90,9 @@ impl ExecutionPlan for ScanExec {
     }
 
     fn execute(&self, partition: usize, _context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        self.monitor.mark_used();
+        if partition == 0 {
+            self.monitor.begin_scan();
+        }
         let mut stream = RecordBatchReceiverStreamBuilder::new(Arc::clone(&self.schema), BATCHES_AHEAD);
         let sender = stream.tx();
         let (scan, monitor, schema) = (Arc::clone(&self.scan), Arc::clone(&self.monitor), Arc::clone(&self.schema));

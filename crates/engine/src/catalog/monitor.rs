@@ -1,12 +1,17 @@
 //! Counts of what a table gave in the running job, and its dead letters.
 
+use std::collections::HashSet;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::path::PathBuf;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use tidegate_connectors::{BadRecord, Sink, dead_letters};
 
 use crate::{Error, Result, SourceReport};
+
+/// How many bad records are remembered: 8 bytes each. Beyond, one that several scans meet is counted by each.
+const BAD_SEEN_MAX: usize = 1 << 20;
 
 /// What a table gave in the running job. Shared by the threads that read it.
 #[derive(Default)]
@@ -14,7 +19,9 @@ pub(crate) struct SourceMonitor {
     rows: AtomicU64,
     bytes: AtomicU64,
     bad: AtomicU64,
-    used: AtomicU64,
+    scans: AtomicU64,
+    /// Hashes of the places of bad records, so that one that several scans meet is counted and written once.
+    bad_seen: Mutex<HashSet<u64>>,
     dead_letters: Mutex<Option<Box<dyn Sink>>>,
 }
 
@@ -28,7 +35,8 @@ impl SourceMonitor {
     /// Begins a new job: counts from zero, writes bad records to `dead_letters` if given.
     pub(crate) fn reset(&self, dead_letters: Option<Box<dyn Sink>>) {
         self.restore(&SourceReport::default());
-        self.used.store(0, Ordering::Relaxed);
+        self.scans.store(0, Ordering::Relaxed);
+        self.bad_seen.lock().unwrap_or_else(PoisonError::into_inner).clear();
         *self.lock() = dead_letters;
     }
 
@@ -39,16 +47,27 @@ impl SourceMonitor {
         self.bad.store(report.bad, Ordering::Relaxed);
     }
 
-    /// Marks the table as one that the job reads.
-    pub(crate) fn mark_used(&self) {
-        self.used.store(1, Ordering::Relaxed);
+    /// The job reads the table, once more.
+    pub(crate) fn begin_scan(&self) {
+        self.scans.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Takes in what a reader gave: rows, bytes since its last chunk, bad records.
     pub(crate) fn add(&self, rows: u64, bytes: u64, bad: &[BadRecord]) -> Result<()> {
         self.rows.fetch_add(rows, Ordering::Relaxed);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.add_bad(bad)
+        if bad.is_empty() {
+            return Ok(());
+        }
+        let new: Vec<BadRecord> = {
+            let mut seen = self.bad_seen.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut is_new = |record: &&BadRecord| {
+                let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(&record.location);
+                seen.len() >= BAD_SEEN_MAX || seen.insert(hash)
+            };
+            bad.iter().filter(|record| is_new(record)).cloned().collect()
+        };
+        self.add_bad(&new)
     }
 
     /// Takes in records found bad later on, such as rows that a model refuses.
@@ -81,8 +100,10 @@ impl SourceMonitor {
 
     /// The counts, under the table's name; `None` if the job did not read it.
     pub(crate) fn report(&self, table: &str) -> Option<SourceReport> {
-        (self.used.load(Ordering::Relaxed) > 0).then(|| SourceReport {
+        let scans = self.scans.load(Ordering::Relaxed);
+        (scans > 0).then(|| SourceReport {
             table: table.to_string(),
+            scans,
             rows: self.rows.load(Ordering::Relaxed),
             bytes: self.bytes.load(Ordering::Relaxed),
             bad: self.bad.load(Ordering::Relaxed),
@@ -90,7 +111,7 @@ impl SourceMonitor {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Box<dyn Sink>>> {
-        self.dead_letters.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.dead_letters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -30,9 +30,10 @@ const CONFIG: Parameter =
     Parameter::optional("CONFIG", Kind::Map, "Options; accepted as in Flink, none has an effect here.");
 
 /// What each function of the FROM clause takes.
-pub(crate) static TABLE_FUNCTIONS: &[Signature] = &[
+pub static TABLE_FUNCTIONS: &[Signature] = &[
     Signature {
         name: "TUMBLE",
+        doc: "Gives each row the window it falls into: windows of one size, one after the other. Adds `window_start`, `window_end` and `window_time`, the last moment of the window and its event time. A row whose time is NULL has no window.",
         parameters: &[
             Parameter::required("DATA", Kind::Table, "The rows."),
             Parameter::required("TIMECOL", Kind::Descriptor, "The time column."),
@@ -42,6 +43,7 @@ pub(crate) static TABLE_FUNCTIONS: &[Signature] = &[
     },
     Signature {
         name: "ML_TRAIN",
+        doc: "Predicts every row with the model as it is, then learns it when its label is known (prequential evaluation: Gama et al. 2013, \"On evaluating stream learning algorithms\"). Gives the input's columns and the model's OUTPUT. At the end of the input a version is registered.",
         parameters: &[
             INPUT,
             MODEL,
@@ -56,9 +58,14 @@ pub(crate) static TABLE_FUNCTIONS: &[Signature] = &[
             CONFIG,
         ],
     },
-    Signature { name: "ML_PREDICT", parameters: &[INPUT, MODEL, ARGS, CONFIG] },
+    Signature {
+        name: "ML_PREDICT",
+        doc: "Gives the input's columns and what a version of the model predicts.",
+        parameters: &[INPUT, MODEL, ARGS, CONFIG],
+    },
     Signature {
         name: "ML_EVALUATE",
+        doc: "Predicts every row and gives one row of metrics, a column each.",
         parameters: &[
             INPUT,
             MODEL,
@@ -68,9 +75,21 @@ pub(crate) static TABLE_FUNCTIONS: &[Signature] = &[
             CONFIG,
         ],
     },
-    Signature { name: "ML_CONFUSION_MATRIX", parameters: &[INPUT, MODEL, LABEL, ARGS] },
-    Signature { name: "ML_ROC_CURVE", parameters: &[INPUT, MODEL, LABEL, ARGS] },
-    Signature { name: "ML_WEIGHTS", parameters: &[MODEL] },
+    Signature {
+        name: "ML_CONFUSION_MATRIX",
+        doc: "Predicts every row and counts how often each class was taken for which: a row for each pair that occurs.",
+        parameters: &[INPUT, MODEL, LABEL, ARGS],
+    },
+    Signature {
+        name: "ML_ROC_CURVE",
+        doc: "Predicts every row and gives the points of the ROC curve: the true and false positive rate at each threshold.",
+        parameters: &[INPUT, MODEL, LABEL, ARGS],
+    },
+    Signature {
+        name: "ML_WEIGHTS",
+        doc: "The weights of a model whose learner has some: a row for each class and processed input.",
+        parameters: &[MODEL],
+    },
 ];
 
 /// Plans the functions of [`TABLE_FUNCTIONS`].

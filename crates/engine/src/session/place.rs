@@ -125,12 +125,10 @@ fn position(line: u64, column: u64) -> Position {
 
 /// Where the keyword of a construct stands in a statement, in bytes.
 fn find_construct(text: &str, construct: &str) -> Option<(usize, usize)> {
-    let keyword =
-        ["GROUP BY", "ORDER BY", "LIMIT", "JOIN", "OVER", "DISTINCT", "SELECT"].into_iter().find(|keyword| {
-            construct.split(' ').next().is_some_and(|first| keyword.starts_with(first)) || construct.contains(keyword)
-        })?;
-    let from = text.to_ascii_uppercase().find(keyword)?;
-    Some((from, from + keyword.len()))
+    let text = text.to_ascii_uppercase();
+    let keywords = ["GROUP BY", "ORDER BY", "LIMIT", "JOIN", "OVER", "DISTINCT", "SELECT", "TUMBLE"];
+    let named = keywords.into_iter().filter(|keyword| construct.contains(keyword));
+    named.filter_map(|keyword| text.find(keyword).map(|from| (from, from + keyword.len()))).next()
 }
 
 /// What DataFusion says after a message about a name: the valid ones.

@@ -1,8 +1,10 @@
 //! SELECT and EXPLAIN.
 
+use datafusion::error::DataFusionError;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::displayable;
 use datafusion::sql::parser::Statement as PlannerStatement;
+use tidegate_options::nearest;
 use tidegate_sql::sqlparser::ast::{Query, Statement as SqlStatement};
 use tidegate_sql::{Located, Source, Statement};
 
@@ -20,7 +22,20 @@ impl Session {
         rewrite_flink_spellings(&mut query).map_err(|message| place.refuse(message))?;
         let statement = PlannerStatement::Statement(Box::new(SqlStatement::Query(Box::new(query))));
         let state = self.execution.context.state();
-        self.execution.run(async { state.statement_to_plan(statement).await.map_err(|error| place.planning(error)) })
+        let planned = self.execution.run(async { Ok(state.statement_to_plan(statement).await) })?;
+        planned.map_err(|error| place.planning(self.with_nearest_table(error)))
+    }
+
+    /// Adds the nearest name to the news that there is no table of some name.
+    fn with_nearest_table(&self, error: DataFusionError) -> DataFusionError {
+        let DataFusionError::Diagnostic(mut diagnostic, inner) = error else { return error };
+        let unknown = diagnostic.message.strip_prefix("table '").and_then(|rest| rest.strip_suffix("' not found"));
+        let near = unknown.and_then(|name| nearest(name, self.declared.keys().map(String::as_str)));
+        if let Some(near) = near {
+            let help = format!("did you mean '{near}'?");
+            diagnostic.add_help(help, None);
+        }
+        DataFusionError::Diagnostic(diagnostic, inner)
     }
 
     /// Runs a SELECT and gives its rows to the observer.

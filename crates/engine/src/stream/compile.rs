@@ -263,6 +263,7 @@ impl<'a> Compiler<'a> {
                 let end = aggregate.group_expr.iter().position(|expr| is_window_end(expr, schema));
                 match end {
                     Some(end) => self.lower_window_aggregate(aggregate, end),
+                    None if aggregate.aggr_expr.is_empty() => self.elsewhere(plan, "DISTINCT, or GROUP BY without a window,", "group by a window"),
                     None => self.elsewhere(plan, "GROUP BY without a window", "group by window_start, window_end of TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' HOUR))"),
                 }
             }
@@ -274,7 +275,11 @@ impl<'a> Compiler<'a> {
             LogicalPlan::Window(_) => {
                 self.elsewhere(plan, "an OVER aggregate", "compute it over a bounded table, with INSERT INTO")
             }
-            LogicalPlan::Distinct(_) => self.elsewhere(plan, "DISTINCT", "group by a window"),
+            LogicalPlan::Projection(_) | LogicalPlan::Filter(_) => self.elsewhere(
+                plan,
+                "a subquery in an expression",
+                "write what it gives to a table first, with INSERT INTO",
+            ),
             _ => self.elsewhere(
                 plan,
                 "this construct",

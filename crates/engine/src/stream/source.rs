@@ -87,9 +87,9 @@ impl Source {
             self.progress = progress;
         }
         if let Input::Table { name, monitor, .. } = &self.input {
-            monitor.mark_used();
+            monitor.begin_scan();
             let (rows, bytes, bad) = self.progress.counts;
-            monitor.restore(&SourceReport { table: name.clone(), rows, bytes, bad });
+            monitor.restore(&SourceReport { table: name.clone(), scans: 1, rows, bytes, bad });
         }
         if self.progress.ended {
             return;

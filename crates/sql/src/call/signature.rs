@@ -13,6 +13,8 @@ use crate::{Diagnostic, literal};
 pub struct Signature {
     /// The function's name in upper case.
     pub name: &'static str,
+    /// What it does.
+    pub doc: &'static str,
     /// What it takes.
     pub parameters: &'static [Parameter],
 }

@@ -140,6 +140,7 @@ fn arguments_that_are_none() {
 
 const PREDICT: Signature = Signature {
     name: "ML_PREDICT",
+    doc: "",
     parameters: &[
         Parameter::required("INPUT", Kind::Table, "The rows."),
         Parameter::required("MODEL", Kind::Model, "The model."),
