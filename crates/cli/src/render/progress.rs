@@ -192,6 +192,10 @@ impl Facts {
             Some(total) => format!("{} of {}", number::count(progress.rows), number::counted(total, "row")),
             None => number::counted(progress.rows, "row"),
         };
+        // A query that sorts or joins has read its rows long before it is done.
+        if self.rows_per_second == 0.0 || self.fraction == Some(1.0) {
+            return format!("{rows}{separator}computing");
+        }
         let left = self.left.map(|left| format!("{separator}{} left", number::duration(left))).unwrap_or_default();
         format!("{rows}{separator}{}{left}", number::rate(self.rows_per_second))
     }
@@ -228,6 +232,16 @@ mod tests {
         assert_eq!(facts.fraction, Some(0.25));
         assert_eq!(facts.left, Some(Duration::from_secs(30)));
         assert_eq!(facts.text(&at(10.0, 250, Some(1_000)), ", "), "250 of 1,000 rows, 25 rows/s, 30.0 s left");
+    }
+
+    #[test]
+    fn a_query_that_has_read_everything_computes() {
+        let (done, mut pace) = (at(3.0, 40, Some(40)), Pace::default());
+        assert_eq!(pace.facts(&done).text(&done, " · "), "40 of 40 rows · computing");
+        let stalled = at(9.0, 20, Some(40));
+        pace.facts(&at(5.0, 20, Some(40)));
+        pace.facts(&at(7.0, 20, Some(40)));
+        assert_eq!(pace.facts(&stalled).text(&stalled, " · "), "20 of 40 rows · computing");
     }
 
     #[test]

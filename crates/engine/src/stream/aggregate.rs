@@ -156,7 +156,7 @@ impl Inputs {
 }
 
 impl Operator for WindowAggregate {
-    fn process(&mut self, batch: RecordBatch, _out: &mut Vec<RecordBatch>) -> Result<()> {
+    fn process(&mut self, _input: usize, batch: RecordBatch, _out: &mut Vec<RecordBatch>) -> Result<()> {
         let rows = batch.num_rows();
         let evaluate = |expr: &Arc<dyn PhysicalExpr>| Ok(expr.evaluate(&batch)?.into_array(rows)?);
         let groups = self.groups.iter().map(evaluate).collect::<Result<Vec<_>>>()?;

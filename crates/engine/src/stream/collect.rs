@@ -39,7 +39,7 @@ impl Collect {
 }
 
 impl Operator for Collect {
-    fn process(&mut self, batch: RecordBatch, _out: &mut Vec<RecordBatch>) -> Result<()> {
+    fn process(&mut self, _input: usize, batch: RecordBatch, _out: &mut Vec<RecordBatch>) -> Result<()> {
         self.writer()?.write(&batch)
     }
 

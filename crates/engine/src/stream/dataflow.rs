@@ -164,9 +164,9 @@ impl Dataflow {
         for target in targets {
             match *target {
                 Port::Sink(sink) => self.sinks[sink].take(batch)?,
-                Port::Operator { node, .. } => {
+                Port::Operator { node, input } => {
                     let mut out = Vec::new();
-                    self.nodes[node].operator.process(batch.clone(), &mut out)?;
+                    self.nodes[node].operator.process(input, batch.clone(), &mut out)?;
                     self.forward(node, &out)?;
                 }
             }

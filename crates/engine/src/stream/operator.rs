@@ -12,8 +12,8 @@ pub(crate) const AFTER_ALL: i64 = i64::MAX;
 /// A step of a dataflow. It sees batches and watermarks in their order, and nothing else: no clock, no randomness. Its
 /// results do not depend on how rows are cut into batches.
 pub(crate) trait Operator: Send {
-    /// Takes a batch in; what comes out is appended to `out`.
-    fn process(&mut self, batch: RecordBatch, out: &mut Vec<RecordBatch>) -> Result<()>;
+    /// Takes a batch of one of its inputs in; what comes out is appended to `out`.
+    fn process(&mut self, input: usize, batch: RecordBatch, out: &mut Vec<RecordBatch>) -> Result<()>;
 
     /// Learns that no row before `time` (in milliseconds) will come, bar late ones; [`AFTER_ALL`] is the end of the input.
     /// What comes out is appended to `out`, and the time up to which the output is complete is returned.

@@ -18,7 +18,7 @@ pub(crate) struct Filter {
 }
 
 impl Operator for Filter {
-    fn process(&mut self, batch: RecordBatch, out: &mut Vec<RecordBatch>) -> Result<()> {
+    fn process(&mut self, _input: usize, batch: RecordBatch, out: &mut Vec<RecordBatch>) -> Result<()> {
         let verdict = self.predicate.evaluate(&batch)?.into_array(batch.num_rows())?;
         let Some(verdict) = verdict.as_boolean_opt() else {
             return Err(Error::Internal("a filter must be a BOOLEAN".into()));
@@ -38,7 +38,7 @@ pub(crate) struct Project {
 }
 
 impl Operator for Project {
-    fn process(&mut self, batch: RecordBatch, out: &mut Vec<RecordBatch>) -> Result<()> {
+    fn process(&mut self, _input: usize, batch: RecordBatch, out: &mut Vec<RecordBatch>) -> Result<()> {
         let columns = self
             .columns
             .iter()
@@ -61,7 +61,7 @@ pub(crate) struct Predict {
 }
 
 impl Operator for Predict {
-    fn process(&mut self, batch: RecordBatch, out: &mut Vec<RecordBatch>) -> Result<()> {
+    fn process(&mut self, _input: usize, batch: RecordBatch, out: &mut Vec<RecordBatch>) -> Result<()> {
         let rows = batch.num_rows();
         let pieces = (rows / ROWS_A_THREAD_MIN).clamp(1, self.threads.current_num_threads());
         if pieces == 1 {

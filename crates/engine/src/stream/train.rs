@@ -239,7 +239,7 @@ impl Train {
 }
 
 impl Operator for Train {
-    fn process(&mut self, batch: RecordBatch, out: &mut Vec<RecordBatch>) -> Result<()> {
+    fn process(&mut self, _input: usize, batch: RecordBatch, out: &mut Vec<RecordBatch>) -> Result<()> {
         let rows = batch.num_rows() as u64;
         let mut batch = batch;
         let Processed { predictions: outputs, versions } = loop {

@@ -49,7 +49,7 @@ impl Tumble {
 }
 
 impl Operator for Tumble {
-    fn process(&mut self, batch: RecordBatch, out: &mut Vec<RecordBatch>) -> Result<()> {
+    fn process(&mut self, _input: usize, batch: RecordBatch, out: &mut Vec<RecordBatch>) -> Result<()> {
         let time = self.time.evaluate(&batch)?.into_array(batch.num_rows())?;
         let time = cast(&time, &DataType::Timestamp(TimeUnit::Millisecond, None))?;
         let time = time.as_primitive::<TimestampMillisecondType>();

@@ -1,0 +1,94 @@
+//! What operators cannot do.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use datafusion::logical_expr::LogicalPlan;
+use futures::TryStreamExt;
+
+use super::Compiler;
+use super::visit::{stage_table, visit};
+use crate::catalog::table::ConnectorTable;
+use crate::plan::attribute::rowtime;
+use crate::stream::collect::Collect;
+use crate::stream::dataflow::Output;
+use crate::stream::source::{Input, Source};
+use crate::stream::spill::SpillWriter;
+use crate::stream::stage::StageTable;
+use crate::{Error, Result};
+
+impl Compiler<'_> {
+    /// What operators cannot do: over bounded tables DataFusion does it before the stream begins, over a stage of a bounded
+    /// job when the stream has ended; over an unbounded table it is refused.
+    pub(super) fn elsewhere(
+        &mut self,
+        plan: &LogicalPlan,
+        construct: &'static str,
+        instead: &'static str,
+    ) -> Result<Output> {
+        let mut stages: Vec<Arc<StageTable>> = Vec::new();
+        let mut unbounded = None;
+        visit(plan, &mut |node| {
+            if let Some(stage) = stage_table(node)
+                && !stages.iter().any(|known| known.id == stage.id)
+            {
+                stages.push(stage);
+            }
+            Ok(())
+        })?;
+        for table in self.tables_below(plan)? {
+            if let Some(table) = table.downcast_ref::<ConnectorTable>().filter(|t| !t.table.is_bounded()) {
+                unbounded = Some(table.name.clone());
+            }
+        }
+        if let Some(table) = unbounded {
+            return Err(refused(construct, instead, &table));
+        }
+        self.files += 1;
+        let path = self.setting.folder.join(format!("stage-{}", self.files));
+        match stages.as_slice() {
+            [] => self.compute_before(plan, path),
+            [stage] => {
+                let Some((_, output, _)) = self.trained.iter().find(|(_, _, known)| known.id == stage.id) else {
+                    return Err(Error::Internal(format!("stage {} is read before it is made", stage.id)));
+                };
+                let output = *output;
+                let collect = Collect::new(path, Arc::clone(stage), plan.clone(), self.setting.execution.clone());
+                Ok(self.dataflow.add_operator(Box::new(collect), &[output]))
+            }
+            _ => Err(Error::Data(format!(
+                "{construct} over several ML_TRAIN results cannot run in one job: write each to a table with INSERT INTO first"
+            ))),
+        }
+    }
+
+    /// Computes a bounded part of the plan into a file, once: a resumed job finds it there.
+    fn compute_before(&mut self, plan: &LogicalPlan, path: PathBuf) -> Result<Output> {
+        let schema = Arc::clone(plan.schema().inner());
+        if !self.setting.checking && !path.exists() {
+            // Without a sort the order of rows is that of one thread, so that it is the same each time.
+            let execution = match plan {
+                LogicalPlan::Sort(_) => self.setting.execution.clone(),
+                _ => self.setting.execution.with_partitions(1),
+            };
+            let unfinished = path.with_extension("unfinished");
+            let mut writer = SpillWriter::open(&unfinished, 0)?;
+            execution.run(async {
+                let mut stream = execution.stream(plan.clone()).await?;
+                while let Some(batch) = stream.try_next().await? {
+                    writer.write(&batch)?;
+                }
+                Ok(())
+            })?;
+            writer.sync()?;
+            std::fs::rename(&unfinished, &path)?;
+        }
+        let rowtime = rowtime(plan.schema());
+        Ok(self.dataflow.add_source(Source::new(Input::Stage { path }, schema, rowtime)))
+    }
+}
+
+/// The refusal of a construct over an unbounded table. [`crate::session`] adds the place.
+fn refused(construct: &'static str, instead: &'static str, table: &str) -> Error {
+    Error::Unstreamable { construct, instead, table: table.to_string() }
+}

@@ -1,0 +1,58 @@
+//! Tables and stages as sources.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use datafusion::logical_expr::{LogicalPlan, TableScan};
+use tidegate_connectors::ScanRequest;
+
+use super::Compiler;
+use super::expression::column;
+use super::visit::{connector_table, stage_table};
+use crate::catalog::monitor::storage;
+use crate::plan::attribute::rowtime;
+use crate::stream::dataflow::Output;
+use crate::stream::source::{Input, Source};
+use crate::stream::stateless::Project;
+use crate::{Error, Result};
+
+impl Compiler<'_> {
+    /// A scan of a connector's table, or of what another operator of the job gives.
+    pub(super) fn lower_scan(&mut self, plan: &LogicalPlan, scan: &TableScan) -> Result<Output> {
+        let schema = Arc::clone(scan.projected_schema.inner());
+        if let Some(stage) = stage_table(plan) {
+            let Some((_, output, _)) = self.trained.iter().find(|(_, _, known)| known.id == stage.id) else {
+                return Err(Error::Internal(format!("stage {} is read before it is made", stage.id)));
+            };
+            let output = *output;
+            return match &scan.projection {
+                None => Ok(output),
+                Some(columns) => {
+                    let columns = columns.iter().map(|i| column(&stage.schema, *i)).collect();
+                    Ok(self.dataflow.add_operator(Box::new(Project { columns, schema }), &[output]))
+                }
+            };
+        }
+        let Some(table) = connector_table(plan) else {
+            return self.elsewhere(plan, "this table", "use a table declared with CREATE TABLE");
+        };
+        if self.setting.checking {
+            let input = Input::Stage { path: PathBuf::new() };
+            return Ok(self.dataflow.add_source(Source::new(input, schema, rowtime(&scan.projected_schema))));
+        }
+        let request = ScanRequest {
+            projection: scan.projection.clone(),
+            filters: table.column_filters(&scan.filters),
+            batch_rows: self.setting.batch_rows,
+            limit: None,
+            partitions: 1,
+        };
+        let input = Input::Table {
+            name: table.name.clone(),
+            scan: Arc::from(table.table.scan(&request).map_err(storage)?),
+            monitor: Arc::clone(&table.monitor),
+            bounded: table.table.is_bounded(),
+        };
+        Ok(self.dataflow.add_source(Source::new(input, schema, rowtime(&scan.projected_schema))))
+    }
+}
