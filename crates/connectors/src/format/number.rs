@@ -10,11 +10,29 @@ const POWERS: [f64; 23] = [
 const DIGITS_MAX: usize = 19;
 
 /// Reads a double, rounded to nearest as IEEE 754 asks.
-///
-/// A decimal with at most 53 bits of digits and a power of ten up to 22 is one exact division of two doubles (Clinger 1990);
-/// everything else, `1e5`, `NaN` and `-inf` among it, takes the standard library's way, which gives the same.
 #[inline]
 pub(crate) fn parse_float(text: &[u8]) -> Option<f64> {
+    match one_or_two_digits(text) {
+        Some(number) => Some(f64::from(number)),
+        None => parse_any_float(text),
+    }
+}
+
+/// The number that one or two digits stand for. Flags and counts are so frequent that they should not cost a call.
+#[inline]
+fn one_or_two_digits(text: &[u8]) -> Option<u8> {
+    let digit = |byte: u8| Some(byte.wrapping_sub(b'0')).filter(|digit| *digit < 10);
+    match text {
+        [ones] => digit(*ones),
+        [tens, ones] => Some(10 * digit(*tens)? + digit(*ones)?),
+        _ => None,
+    }
+}
+
+/// A decimal with at most 53 bits of digits and a power of ten up to 22 is one exact division of two doubles (Clinger 1990);
+/// everything else, `1e5`, `NaN` and `-inf` among it, takes the standard library's way, which gives the same.
+#[inline(never)]
+fn parse_any_float(text: &[u8]) -> Option<f64> {
     let (negative, digits) = match text {
         [b'-', rest @ ..] => (true, rest),
         rest => (false, rest),
@@ -69,6 +87,14 @@ fn eight_digits(text: &[u8]) -> Option<u64> {
 /// Reads a whole number that fits into 64 bits.
 #[inline]
 pub(crate) fn parse_int(text: &[u8]) -> Option<i64> {
+    match one_or_two_digits(text) {
+        Some(number) => Some(i64::from(number)),
+        None => parse_any_int(text),
+    }
+}
+
+#[inline(never)]
+fn parse_any_int(text: &[u8]) -> Option<i64> {
     let (negative, digits) = match text {
         [b'-', rest @ ..] => (true, rest),
         [b'+', rest @ ..] => (false, rest),

@@ -5,7 +5,9 @@
 //! others. Blank lines are passed over, except in files of one column, where they are NULL.
 
 mod column;
+mod marks;
 mod reader;
+mod spans;
 mod split;
 mod writer;
 
