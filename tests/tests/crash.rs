@@ -64,7 +64,7 @@ impl Job {
         Outcome { code: Some(0), stdout: self.place.read("stdout"), stderr: String::new() }
     }
 
-    /// Starts it and kills it after a while; false if it ended before, and ended well.
+    /// Starts it and kills it after a while; false if it came to its end before, and ended well.
     fn kill_after(&self, moment: Duration) -> bool {
         let mut child = self.start();
         let began = Instant::now();
@@ -77,7 +77,15 @@ impl Job {
         }
         child.kill().expect("SIGKILL");
         child.wait().expect("its end");
-        true
+        !self.is_done()
+    }
+
+    /// Whether the run is over, though its process may not have had the time to say so: the outputs are there, and nothing is
+    /// left to go on with.
+    fn is_done(&self) -> bool {
+        let run = self.place.path("home/checkpoints").join("*").join("run");
+        let runs = glob::glob(run.to_str().expect("UTF-8")).expect("a pattern").count();
+        runs == 0 && self.output().join("quality_by_department.csv").exists()
     }
 
     /// The versions of a model: what tells them apart, without when and by which run they were made.
@@ -124,16 +132,21 @@ fn a_job_that_is_killed_at_random_moments_leaves_what_an_uninterrupted_one_leave
             (0..random.random_range(1..=3)).map(|_| duration.mul_f64(random.random_range(0.0..1.0))).collect();
         let killed = moments.iter().take_while(|moment| job.kill_after(**moment)).count();
         kills += killed;
-        // A run that had ended before its moment is not run again: it would be a new one, with versions of its own.
-        let jobs = if killed == moments.len() { job.finish() } else { job.printed() }.of_type("job");
-        resumed += jobs.iter().filter(|job| !job["resumed_from"].is_null()).count();
+        // A run that was over before its moment is not run again: it would be a new one, with versions of its own.
+        if killed == moments.len() {
+            let jobs = job.finish().of_type("job");
+            resumed += jobs.iter().filter(|job| !job["resumed_from"].is_null()).count();
+        }
 
         let what = format!("killed after {moments:?} of {duration:?}");
         assert_same_files(&undisturbed.output(), &job.output(), &what);
         for (model, expected) in ["intent", "majority", "no_change"].iter().zip(&versions) {
             assert_eq!(&job.versions(model), expected, "{what}: versions of {model}");
         }
-        assert!(names(&job.place.path("home/checkpoints")).is_empty(), "{what}: a finished job keeps no checkpoint");
+        if killed == moments.len() {
+            let left = names(&job.place.path("home/checkpoints"));
+            assert!(left.is_empty(), "{what}: a finished job keeps no checkpoint, but there is {left:?}");
+        }
     }
     assert!(resumed > 0, "no run went on from a checkpoint: the moments miss the stream");
 }
