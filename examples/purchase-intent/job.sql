@@ -386,7 +386,7 @@ SELECT * FROM history
 WHERE purchased_at >= TIMESTAMP '2017-11-01 00:00:00' AND purchased_at < TIMESTAMP '2017-12-01 00:00:00';
 
 SELECT
-  `result`['Rows']         AS purchases,
+  CAST(`result`['Rows'] AS BIGINT) AS purchases,
   `result`['PositiveRate'] AS positive_rate,
   `result`['Accuracy']     AS accuracy,
   `result`['Precision']    AS `precision`,

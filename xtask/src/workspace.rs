@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 
 use serde_json::Value;
 
@@ -9,8 +10,13 @@ use crate::{Result, process};
 
 /// The repository: the folder above this package.
 pub fn root() -> &'static Path {
-    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    package.parent().unwrap_or(package)
+    static ROOT: LazyLock<PathBuf> = LazyLock::new(|| {
+        // As cargo says when it runs this; what it said when it built it may be of another clone that shares the target folder.
+        let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+        let package = PathBuf::from(package);
+        package.parent().unwrap_or(&package).to_path_buf()
+    });
+    &ROOT
 }
 
 /// The cargo that runs this program, so that one toolchain does everything.

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use arrow::array::Float64Builder;
 use arrow::array::{
-    ArrayRef, Float64Array, Int64Array, MapBuilder, MapFieldNames, RecordBatch, StringArray, StringBuilder,
+    ArrayRef, BooleanArray, Datum, Float64Array, Int64Array, MapBuilder, MapFieldNames, RecordBatch, Scalar,
+    StringArray, StringBuilder,
 };
 use arrow::compute::cast;
-use arrow::datatypes::SchemaRef;
+use arrow::compute::kernels::cmp::eq;
+use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Result, internal_err};
 use datafusion::execution::TaskContext;
@@ -20,7 +22,7 @@ use datafusion::physical_plan::{
 };
 use futures::StreamExt;
 use tidegate_ml::Task;
-use tidegate_ml::metric::{ConfusionMatrix, Evaluation, RocPoint, Scores, roc_curve};
+use tidegate_ml::metric::{ClassValue, ConfusionMatrix, Evaluation, RocPoint, Scores, roc_curve};
 
 use crate::Error;
 use crate::plan::node::ReportKind;
@@ -112,8 +114,10 @@ impl ExecutionPlan for ReportExec {
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let mut input = self.input.execute(partition, context)?;
         let (columns, schema) = (self.columns.clone(), Arc::clone(&self.schema));
-        let mut state = State::new(self.kind, self.task);
         let classes = self.classes.clone();
+        let predicted = self.columns[1].data_type(&self.input.schema())?;
+        let positive = positive_class(&classes, &predicted);
+        let mut state = State::new(self.kind, self.task, positive);
         let report = async move {
             while let Some(batch) = input.next().await {
                 let batch = batch?;
@@ -133,15 +137,38 @@ impl ExecutionPlan for ReportExec {
 enum State {
     Evaluation(Box<Evaluation>),
     ConfusionMatrix(ConfusionMatrix),
-    RocCurve(Scores),
+    /// The second class, whose probability is given, where that is not just TRUE.
+    RocCurve(Scores, Option<ClassValue>),
+}
+
+/// The class that a model's probability is of: the second of two. `None` where there are more, and for BOOLEAN, whose is TRUE.
+fn positive_class(classes: &[String], predicted: &DataType) -> Option<ClassValue> {
+    match (classes, predicted) {
+        ([_, second], DataType::Utf8) => Some(ClassValue::Text(second.clone())),
+        ([_, second], DataType::Int64) => second.parse().ok().map(ClassValue::Integer),
+        _ => None,
+    }
+}
+
+/// Which labels are of a class.
+fn is_of_class(label: &ArrayRef, class: &ClassValue) -> crate::Result<ArrayRef> {
+    let scalar: Box<dyn Datum> = match class {
+        ClassValue::Text(text) => Box::new(StringArray::new_scalar(text)),
+        ClassValue::Integer(number) => Box::new(Int64Array::new_scalar(*number)),
+        ClassValue::Boolean(flag) => Box::new(Scalar::new(BooleanArray::from(vec![*flag]))),
+    };
+    Ok(Arc::new(eq(label, scalar.as_ref())?))
 }
 
 impl State {
-    fn new(kind: ReportKind, task: Task) -> Self {
+    fn new(kind: ReportKind, task: Task, positive: Option<ClassValue>) -> Self {
         match kind {
-            ReportKind::Evaluation => Self::Evaluation(Box::new(Evaluation::new(task))),
+            ReportKind::Evaluation => Self::Evaluation(Box::new(match positive {
+                Some(class) => Evaluation::with_positive_class(class),
+                None => Evaluation::new(task),
+            })),
             ReportKind::ConfusionMatrix => Self::ConfusionMatrix(ConfusionMatrix::default()),
-            ReportKind::RocCurve => Self::RocCurve(Scores::default()),
+            ReportKind::RocCurve => Self::RocCurve(Scores::default(), positive),
         }
     }
 
@@ -154,8 +181,11 @@ impl State {
         let taken = match (self, rest.first()) {
             (Self::Evaluation(state), probability) => state.update(&label, predicted, probability),
             (Self::ConfusionMatrix(state), _) => state.update(&label, predicted),
-            (Self::RocCurve(state), Some(probability)) => state.update(&label, probability),
-            (Self::RocCurve(_), None) => return Err(Error::Internal("a ROC curve needs a probability".into())),
+            (Self::RocCurve(state, None), Some(probability)) => state.update(&label, probability),
+            (Self::RocCurve(state, Some(class)), Some(probability)) => {
+                state.update(&is_of_class(&label, class)?, probability)
+            }
+            (Self::RocCurve(..), None) => return Err(Error::Internal("a ROC curve needs a probability".into())),
         };
         taken.map_err(|error| Error::Data(error.to_string()))
     }
@@ -187,7 +217,7 @@ impl State {
                 });
                 std::iter::once(expected).chain(columns).collect()
             }
-            Self::RocCurve(state) => {
+            Self::RocCurve(state, _) => {
                 let points = roc_curve(&state.rank(), Some(ROC_POINTS_MAX));
                 let rate = |of: fn(&RocPoint) -> Option<f64>| {
                     Arc::new(points.iter().map(of).collect::<Float64Array>()) as ArrayRef
