@@ -1,4 +1,5 @@
-//! Aggregates by window: `GROUP BY window_start, window_end, …`.
+//! Aggregates by window: `GROUP BY window_start, window_end, …`; over a stream that ends also those without a window, which are
+//! given at its end.
 //!
 //! ```text
 //!  shard = hash of the group ─►  window_end ─► pane { group values, one accumulator an aggregate }
@@ -10,20 +11,19 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, UInt32Array};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, TimestampMillisecondArray, UInt32Array};
 use arrow::compute::{cast, filter, take};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit, TimestampMillisecondType};
 use datafusion::common::hash_utils::{RandomState, create_hashes};
 use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
 use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 use datafusion::physical_expr::{GroupsAccumulatorAdapter, PhysicalExpr};
-use datafusion::physical_plan::aggregates::group_values::{GroupValues, new_group_values};
-use datafusion::physical_plan::aggregates::order::GroupOrdering;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use tidegate_ml::snapshot::{decode, encode};
 
-use super::operator::{BEFORE_ALL, Operator};
+use super::groups::Groups;
+use super::operator::{AFTER_ALL, BEFORE_ALL, Operator};
 use super::spill::{batch_from_bytes, batch_to_bytes};
 use crate::{Error, OperatorReport, Result};
 
@@ -35,9 +35,9 @@ pub(crate) struct Aggregate {
 
 /// Aggregates by window and group.
 pub(crate) struct WindowAggregate {
-    /// The group columns; the one at `window_end` tells when a group is complete.
+    /// The group columns; the one at `window_end` tells when a group is complete. Without one that is the end of the input.
     groups: Vec<Arc<dyn PhysicalExpr>>,
-    window_end: usize,
+    window_end: Option<usize>,
     aggregates: Vec<Aggregate>,
     group_schema: SchemaRef,
     schema: SchemaRef,
@@ -53,7 +53,7 @@ type Shard = BTreeMap<i64, Pane>;
 
 /// The groups of one window.
 struct Pane {
-    values: Box<dyn GroupValues>,
+    groups: Groups,
     accumulators: Vec<Box<dyn GroupsAccumulator>>,
     indices: Vec<usize>,
 }
@@ -71,7 +71,7 @@ impl WindowAggregate {
     /// `schema` is that of the output: the group columns, then the aggregates.
     pub(crate) fn new(
         groups: Vec<Arc<dyn PhysicalExpr>>,
-        window_end: usize,
+        window_end: Option<usize>,
         aggregates: Vec<Aggregate>,
         schema: SchemaRef,
         shards: usize,
@@ -94,6 +94,14 @@ impl WindowAggregate {
 
     /// Emits the panes of windows that have ended.
     fn close(&mut self, out: &mut Vec<RecordBatch>) -> Result<()> {
+        if self.groups.is_empty() && self.watermark == AFTER_ALL && self.shards.iter().all(Shard::is_empty) {
+            // The one group is there without any row.
+            let of_nothing =
+                |aggregate: &Aggregate| Ok(aggregate.function.create_accumulator()?.evaluate()?.to_array()?);
+            let columns = self.aggregates.iter().map(of_nothing).collect::<Result<_>>()?;
+            out.push(RecordBatch::try_new(Arc::clone(&self.schema), as_declared(columns, &self.schema)?)?);
+            return Ok(());
+        }
         let ends: Vec<i64> = {
             let mut ends: Vec<i64> = self.shards.iter().flat_map(|shard| shard.keys().copied()).collect();
             ends.retain(|end| end.saturating_sub(1) <= self.watermark);
@@ -104,7 +112,7 @@ impl WindowAggregate {
         for end in ends {
             for shard in &mut self.shards {
                 let Some(mut pane) = shard.remove(&end) else { continue };
-                let mut columns = pane.values.emit(EmitTo::All)?;
+                let mut columns = pane.groups.emit()?;
                 for accumulator in &mut pane.accumulators {
                     columns.push(accumulator.evaluate(EmitTo::All)?);
                 }
@@ -114,8 +122,34 @@ impl WindowAggregate {
         Ok(())
     }
 
+    /// What every aggregate needs of a batch.
+    fn inputs(&self, batch: &RecordBatch) -> Result<Inputs> {
+        let rows = batch.num_rows();
+        let evaluate = |expr: &Arc<dyn PhysicalExpr>| Ok(expr.evaluate(batch)?.into_array(rows)?);
+        let groups = self.groups.iter().map(evaluate).collect::<Result<Vec<_>>>()?;
+        let ends = match self.window_end {
+            Some(end) => cast(&groups[end], &DataType::Timestamp(TimeUnit::Millisecond, None))?,
+            None => Arc::new(TimestampMillisecondArray::from_value(AFTER_ALL, rows)),
+        };
+        let arguments = self
+            .aggregates
+            .iter()
+            .map(|aggregate| aggregate.function.expressions().iter().map(evaluate).collect::<Result<Vec<_>>>())
+            .collect::<Result<Vec<_>>>()?;
+        let filters = self
+            .aggregates
+            .iter()
+            .map(|aggregate| match &aggregate.filter {
+                Some(filter) => Ok(Some(evaluate(filter)?.as_boolean().clone())),
+                None => Ok(None),
+            })
+            .collect::<Result<Vec<_>>>()?;
+        Ok(Inputs { groups, ends, arguments, filters })
+    }
+
     fn state_bytes(&self) -> u64 {
-        let pane_bytes = |pane: &Pane| pane.values.size() + pane.accumulators.iter().map(|a| a.size()).sum::<usize>();
+        let pane_bytes =
+            |pane: &Pane| pane.groups.state_bytes() + pane.accumulators.iter().map(|a| a.size()).sum::<usize>();
         self.shards.iter().flat_map(|shard| shard.values()).map(pane_bytes).sum::<usize>() as u64
     }
 }
@@ -158,23 +192,7 @@ impl Inputs {
 impl Operator for WindowAggregate {
     fn process(&mut self, _input: usize, batch: RecordBatch, _out: &mut Vec<RecordBatch>) -> Result<()> {
         let rows = batch.num_rows();
-        let evaluate = |expr: &Arc<dyn PhysicalExpr>| Ok(expr.evaluate(&batch)?.into_array(rows)?);
-        let groups = self.groups.iter().map(evaluate).collect::<Result<Vec<_>>>()?;
-        let ends = cast(&groups[self.window_end], &DataType::Timestamp(TimeUnit::Millisecond, None))?;
-        let arguments = self
-            .aggregates
-            .iter()
-            .map(|aggregate| aggregate.function.expressions().iter().map(evaluate).collect::<Result<Vec<_>>>())
-            .collect::<Result<Vec<_>>>()?;
-        let filters = self
-            .aggregates
-            .iter()
-            .map(|aggregate| match &aggregate.filter {
-                Some(filter) => Ok(Some(evaluate(filter)?.as_boolean().clone())),
-                None => Ok(None),
-            })
-            .collect::<Result<Vec<_>>>()?;
-        let mut inputs = Inputs { groups, ends, arguments, filters };
+        let mut inputs = self.inputs(&batch)?;
 
         let in_time: BooleanArray = inputs
             .ends
@@ -192,7 +210,7 @@ impl Operator for WindowAggregate {
 
         let (aggregates, group_schema) = (&self.aggregates, &self.group_schema);
         // Groups that differ only in their window, or not at all, need no spreading.
-        if self.groups.iter().enumerate().all(|(i, _)| i == self.window_end) || self.shards.len() == 1 {
+        if self.groups.iter().enumerate().all(|(i, _)| Some(i) == self.window_end) || self.shards.len() == 1 {
             let shard = &mut self.shards[0];
             return self.threads.install(|| update_shard(shard, &inputs, aggregates, group_schema));
         }
@@ -229,7 +247,7 @@ impl Operator for WindowAggregate {
         let mut panes = Vec::new();
         for (number, shard) in self.shards.iter_mut().enumerate() {
             for (end, pane) in shard.iter_mut() {
-                let mut columns = pane.values.emit(EmitTo::All)?;
+                let mut columns = pane.groups.emit()?;
                 for accumulator in &mut pane.accumulators {
                     columns.extend(accumulator.state(EmitTo::All)?);
                 }
@@ -300,14 +318,13 @@ fn update_shard(shard: &mut Shard, inputs: &Inputs, aggregates: &[Aggregate], gr
 
 impl Pane {
     fn new(aggregates: &[Aggregate], groups: &SchemaRef) -> Result<Self> {
-        let values = new_group_values(Arc::clone(groups), &GroupOrdering::None)?;
         let accumulators = aggregates.iter().map(|a| groups_accumulator(&a.function)).collect::<Result<_>>()?;
-        Ok(Self { values, accumulators, indices: Vec::new() })
+        Ok(Self { groups: Groups::new(groups)?, accumulators, indices: Vec::new() })
     }
 
     fn update(&mut self, inputs: &Inputs) -> Result<()> {
-        self.values.intern(&inputs.groups, &mut self.indices)?;
-        let (total, indices) = (self.values.len(), &self.indices);
+        self.groups.intern(&inputs.groups, inputs.rows(), &mut self.indices)?;
+        let (total, indices) = (self.groups.len(), &self.indices);
         self.accumulators.par_iter_mut().zip(&inputs.arguments).zip(&inputs.filters).try_for_each(
             |((accumulator, arguments), filter)| accumulator.update_batch(arguments, indices, filter.as_ref(), total),
         )?;
@@ -323,12 +340,12 @@ impl Pane {
             .zip(groups.fields())
             .map(|(column, field)| Ok(cast(column, field.data_type())?))
             .collect::<Result<Vec<_>>>()?;
-        pane.values.intern(&values, &mut pane.indices)?;
+        pane.groups.intern(&values, batch.num_rows(), &mut pane.indices)?;
         for (accumulator, aggregate) in pane.accumulators.iter_mut().zip(aggregates) {
             let (mine, rest) = states
                 .split_at_checked(aggregate.function.state_fields()?.len())
                 .ok_or_else(|| Error::Storage("the checkpoint's aggregates are not those of this job".into()))?;
-            accumulator.merge_batch(mine, &pane.indices, pane.values.len())?;
+            accumulator.merge_batch(mine, &pane.indices, pane.groups.len())?;
             states = rest;
         }
         Ok(pane)

@@ -20,14 +20,22 @@ use crate::{Error, Result};
 pub(crate) struct Collect {
     path: PathBuf,
     stage: Arc<StageTable>,
+    /// The columns that the query reads, in order.
+    columns: Vec<usize>,
     plan: LogicalPlan,
     execution: Execution,
     writer: Option<SpillWriter>,
 }
 
 impl Collect {
-    pub(crate) fn new(path: PathBuf, stage: Arc<StageTable>, plan: LogicalPlan, execution: Execution) -> Self {
-        Self { path, stage, plan, execution, writer: None }
+    pub(crate) fn new(
+        path: PathBuf,
+        stage: Arc<StageTable>,
+        columns: Vec<usize>,
+        plan: LogicalPlan,
+        execution: Execution,
+    ) -> Self {
+        Self { path, stage, columns, plan, execution, writer: None }
     }
 
     fn writer(&mut self) -> Result<&mut SpillWriter> {
@@ -40,6 +48,7 @@ impl Collect {
 
 impl Operator for Collect {
     fn process(&mut self, _input: usize, batch: RecordBatch, _out: &mut Vec<RecordBatch>) -> Result<()> {
+        let batch = batch.project(&self.columns)?;
         self.writer()?.write(&batch)
     }
 
@@ -48,7 +57,7 @@ impl Operator for Collect {
             return Ok(BEFORE_ALL);
         }
         self.writer()?.sync()?;
-        self.stage.collected(&self.path);
+        self.stage.collected(&self.path, &self.columns);
         let batches = self.execution.run(async {
             let stream = self.execution.stream(self.plan.clone()).await?;
             Ok(stream.try_collect::<Vec<_>>().await?)

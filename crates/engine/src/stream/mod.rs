@@ -11,6 +11,7 @@
 //! | [`stateless`] | filter, project, predict |
 //! | [`tumble`] | windows assigned, late rows dropped |
 //! | [`aggregate`] | aggregates by window |
+//! | [`groups`] | the groups of a GROUP BY, numbered |
 //! | [`train`] | ML_TRAIN |
 //! | [`collect`] | what only DataFusion can do, at the end of a bounded input |
 //! | [`spill`] | batches kept in a file |
@@ -19,6 +20,7 @@ pub(crate) mod aggregate;
 pub(crate) mod collect;
 pub(crate) mod compile;
 pub(crate) mod dataflow;
+mod groups;
 pub(crate) mod operator;
 pub(crate) mod sink;
 pub(crate) mod source;

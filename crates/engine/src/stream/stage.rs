@@ -24,7 +24,14 @@ pub(crate) struct StageTable {
     pub id: usize,
     pub schema: SchemaRef,
     /// Where the rows were collected, once they have been.
-    rows: Mutex<Option<PathBuf>>,
+    rows: Mutex<Option<Collected>>,
+}
+
+/// A file with some of the columns.
+#[derive(Debug, Clone)]
+struct Collected {
+    path: PathBuf,
+    columns: Vec<usize>,
 }
 
 impl StageTable {
@@ -32,9 +39,10 @@ impl StageTable {
         Self { id, schema, rows: Mutex::new(None) }
     }
 
-    /// Tells where the rows were collected.
-    pub(crate) fn collected(&self, path: &Path) {
-        *self.rows.lock().unwrap_or_else(PoisonError::into_inner) = Some(path.to_path_buf());
+    /// Tells where the rows were collected, and which of their columns.
+    pub(crate) fn collected(&self, path: &Path, columns: &[usize]) {
+        let collected = Collected { path: path.to_path_buf(), columns: columns.to_vec() };
+        *self.rows.lock().unwrap_or_else(PoisonError::into_inner) = Some(collected);
     }
 }
 
@@ -55,12 +63,21 @@ impl TableProvider for StageTable {
         _filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let path = self.rows.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let Some(path) = path else {
+        let collected = self.rows.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(Collected { path, columns }) = collected else {
             return Err(Error::Internal(format!("the rows of stage {} were not collected", self.id)).into());
         };
-        let rows = Arc::new(CollectedRows { path, schema: Arc::clone(&self.schema) });
-        let exec = StreamingTableExec::try_new(Arc::clone(&self.schema), vec![rows], projection, None, false, limit)?;
+        let wanted: Vec<usize> = match projection {
+            Some(columns) => columns.clone(),
+            None => (0..self.schema.fields().len()).collect(),
+        };
+        let places = wanted.iter().map(|column| columns.binary_search(column)).collect::<Result<Vec<_>, _>>();
+        let Ok(places) = places else {
+            return Err(Error::Internal(format!("a column of stage {} was not collected", self.id)).into());
+        };
+        let schema = Arc::new(self.schema.project(&columns)?);
+        let rows = Arc::new(CollectedRows { path, schema: Arc::clone(&schema) });
+        let exec = StreamingTableExec::try_new(schema, vec![rows], Some(&places), None, false, limit)?;
         Ok(Arc::new(exec))
     }
 }

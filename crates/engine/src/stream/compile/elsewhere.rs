@@ -1,5 +1,6 @@
 //! What operators cannot do.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -27,21 +28,21 @@ impl Compiler<'_> {
         instead: &'static str,
     ) -> Result<Output> {
         let mut stages: Vec<Arc<StageTable>> = Vec::new();
-        let mut unbounded = None;
+        // Of each stage the columns that any of its scans reads.
+        let mut columns: BTreeSet<usize> = BTreeSet::new();
         visit(plan, &mut |node| {
-            if let Some(stage) = stage_table(node)
-                && !stages.iter().any(|known| known.id == stage.id)
-            {
-                stages.push(stage);
+            if let (Some(stage), LogicalPlan::TableScan(scan)) = (stage_table(node), node) {
+                match &scan.projection {
+                    Some(projection) => columns.extend(projection),
+                    None => columns.extend(0..stage.schema.fields().len()),
+                }
+                if !stages.iter().any(|known| known.id == stage.id) {
+                    stages.push(stage);
+                }
             }
             Ok(())
         })?;
-        for table in self.tables_below(plan)? {
-            if let Some(table) = table.downcast_ref::<ConnectorTable>().filter(|t| !t.table.is_bounded()) {
-                unbounded = Some(table.name.clone());
-            }
-        }
-        if let Some(table) = unbounded {
+        if let Some(table) = self.unbounded_below(plan)? {
             return Err(refused(construct, instead, &table));
         }
         self.files += 1;
@@ -53,13 +54,27 @@ impl Compiler<'_> {
                     return Err(Error::Internal(format!("stage {} is read before it is made", stage.id)));
                 };
                 let output = *output;
-                let collect = Collect::new(path, Arc::clone(stage), plan.clone(), self.setting.execution.clone());
+                let collect = Collect::new(
+                    path,
+                    Arc::clone(stage),
+                    columns.into_iter().collect(),
+                    plan.clone(),
+                    self.setting.execution.clone(),
+                );
                 Ok(self.dataflow.add_operator(Box::new(collect), &[output]))
             }
             _ => Err(Error::Data(format!(
                 "{construct} over several ML_TRAIN results cannot run in one job: write each to a table with INSERT INTO first"
             ))),
         }
+    }
+
+    /// The name of a table without end that a plan reads, if there is one.
+    pub(super) fn unbounded_below(&self, plan: &LogicalPlan) -> Result<Option<String>> {
+        let tables = self.tables_below(plan)?;
+        let mut unbounded =
+            tables.iter().filter_map(|table| table.downcast_ref::<ConnectorTable>()).filter(|t| !t.table.is_bounded());
+        Ok(unbounded.next().map(|table| table.name.clone()))
     }
 
     /// Computes a bounded part of the plan into a file, once: a resumed job finds it there.

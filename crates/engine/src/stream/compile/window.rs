@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
+use datafusion::common::tree_node::TreeNode;
 use datafusion::common::{DFSchema, ExprSchema};
 use datafusion::logical_expr::execution_props::ExecutionProps;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
@@ -11,6 +12,7 @@ use datafusion::physical_expr::aggregate::{LoweredAggregate, LoweredAggregateBui
 
 use super::Compiler;
 use super::expression::{physical, physical_all};
+use super::visit::{stage_table, visit};
 use crate::Result;
 use crate::plan::attribute::{WindowEdge, window_edge};
 use crate::plan::node::WindowNode;
@@ -43,7 +45,8 @@ impl Compiler<'_> {
     ) -> Result<Output> {
         let schema = aggregate.input.schema();
         match aggregate.group_expr.iter().position(|expr| is_window_end(expr, schema)) {
-            Some(end) => self.lower_window_aggregate(aggregate, end),
+            Some(end) => self.lower_window_aggregate(aggregate, Some(end)),
+            None if self.aggregates_at_the_end(plan, aggregate)? => self.lower_window_aggregate(aggregate, None),
             None if aggregate.aggr_expr.is_empty() => {
                 self.elsewhere(plan, "DISTINCT, or GROUP BY without a window,", "group by a window")
             }
@@ -55,7 +58,27 @@ impl Compiler<'_> {
         }
     }
 
-    fn lower_window_aggregate(&mut self, aggregate: &logical_expr::Aggregate, window_end: usize) -> Result<Output> {
+    /// Whether an aggregate without a window can be taken as the stream runs, and given when it has ended.
+    fn aggregates_at_the_end(&self, plan: &LogicalPlan, aggregate: &logical_expr::Aggregate) -> Result<bool> {
+        let mut streams = false;
+        visit(plan, &mut |node| {
+            streams |= stage_table(node).is_some();
+            Ok(())
+        })?;
+        let ordered = aggregate.aggr_expr.iter().any(|expr| {
+            let is_ordered = |e: &Expr| Ok(matches!(e, Expr::AggregateFunction(f) if !f.params.order_by.is_empty()));
+            expr.exists(is_ordered).unwrap_or(true)
+        });
+        // One group that is there without any row, or grouping sets: DataFusion knows how.
+        let plain = !aggregate.group_expr.iter().any(|expr| matches!(expr, Expr::GroupingSet(_)));
+        Ok(streams && !ordered && plain && self.unbounded_below(plan)?.is_none())
+    }
+
+    fn lower_window_aggregate(
+        &mut self,
+        aggregate: &logical_expr::Aggregate,
+        window_end: Option<usize>,
+    ) -> Result<Output> {
         let input = self.lower(&aggregate.input)?;
         let schema = aggregate.input.schema();
         let groups = physical_all(&aggregate.group_expr, schema)?;
