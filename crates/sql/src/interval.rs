@@ -186,8 +186,8 @@ fn compound(text: &str, first: &str, last: &str) -> Option<(String, DateTimeFiel
     Some((amount, field))
 }
 
-/// The length of an interval as this module writes it; `None` if it is negative or counts months.
-pub(crate) fn length(interval: &Interval) -> Option<Duration> {
+/// The length of an interval as this module writes it, and whether it is negative; `None` if it counts months.
+pub(crate) fn length(interval: &Interval) -> Option<(bool, Duration)> {
     let Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(text), .. }) = &*interval.value else {
         return None;
     };
@@ -198,6 +198,7 @@ pub(crate) fn length(interval: &Interval) -> Option<Duration> {
         Some(DateTimeField::Day) => 86400,
         _ => return None,
     };
+    let (negative, text) = sign_of(text);
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let seconds = digits(whole)?.checked_mul(seconds_per_unit)?;
     let nanos = match fraction {
@@ -205,7 +206,7 @@ pub(crate) fn length(interval: &Interval) -> Option<Duration> {
         fraction if fraction.len() <= 9 => digits(fraction)? * 10u64.pow(9 - fraction.len() as u32),
         _ => return None,
     };
-    Some(Duration::new(seconds, u32::try_from(nanos).ok()?))
+    Some((negative, Duration::new(seconds, u32::try_from(nanos).ok()?)))
 }
 
 #[cfg(test)]
@@ -258,9 +259,9 @@ mod tests {
             Expr::Interval(interval) => length(&interval),
             _ => None,
         };
-        assert_eq!(of("INTERVAL '1.000000001' SECOND"), Some(Duration::new(1, 1)));
-        assert_eq!(of("INTERVAL '-1' SECOND"), None);
+        assert_eq!(of("INTERVAL '1.000000001' SECOND"), Some((false, Duration::new(1, 1))));
+        assert_eq!(of("INTERVAL '-1' SECOND"), Some((true, Duration::from_secs(1))));
         assert_eq!(of("INTERVAL '1' YEAR"), None);
-        assert_eq!(of("INTERVAL '28' DAYS"), Some(Duration::from_secs(28 * 86400)));
+        assert_eq!(of("INTERVAL '28' DAYS"), Some((false, Duration::from_secs(28 * 86400))));
     }
 }

@@ -61,8 +61,16 @@ pub fn bool(expr: &Expr) -> Option<bool> {
 
 /// The length of an interval literal; `None` also for one that is negative, or counts months.
 pub fn interval(expr: &Expr) -> Option<Duration> {
+    signed_interval(expr).filter(|(negative, _)| !negative).map(|(_, length)| length)
+}
+
+/// The length of an interval literal, and whether it is negative; `None` for one that counts months.
+pub fn signed_interval(expr: &Expr) -> Option<(bool, Duration)> {
     match expr {
-        Expr::Nested(inner) => interval(inner),
+        Expr::Nested(inner) => signed_interval(inner),
+        Expr::UnaryOp { op: UnaryOperator::Minus, expr } => {
+            signed_interval(expr).map(|(negative, length)| (!negative, length))
+        }
         Expr::Interval(literal) => interval::length(literal),
         _ => None,
     }
@@ -86,5 +94,9 @@ mod tests {
         assert_eq!(interval(&expr("INTERVAL '1.5' SECOND")), Some(Duration::from_millis(1500)));
         assert_eq!(interval(&expr("INTERVAL '1' MONTH")), None);
         assert_eq!(interval(&expr("INTERVAL '-1' SECOND")), None);
+        let negative = Some((true, Duration::from_secs(60)));
+        assert_eq!(signed_interval(&expr("INTERVAL '-1' MINUTE")), negative);
+        assert_eq!(signed_interval(&expr("-INTERVAL '1' MINUTE")), negative);
+        assert_eq!(signed_interval(&expr("-(INTERVAL '-1' MINUTE)")), Some((false, Duration::from_secs(60))));
     }
 }

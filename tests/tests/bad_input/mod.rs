@@ -7,6 +7,7 @@ mod records;
 mod scripts;
 mod storage;
 mod streams;
+mod windows;
 
 /// A model over two numbers.
 const MODEL: &str = "CREATE MODEL m INPUT (x DOUBLE, y DOUBLE) OUTPUT (predicted BOOLEAN, p DOUBLE)

@@ -4,7 +4,7 @@
 use tidegate_tests::Workplace;
 
 const TABLES: &str =
-    "CREATE TABLE events (id BIGINT, v DOUBLE, ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '1' SECOND)
+    "CREATE TABLE events (id BIGINT, v DOUBLE, session_id BIGINT, other TIMESTAMP(3), ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '1' SECOND)
 WITH ('connector' = 'datagen');
 CREATE TABLE names (id BIGINT, name STRING) WITH ('connector' = 'datagen', 'number-of-rows' = '3');
 CREATE TABLE sink (id BIGINT) WITH ('connector' = 'blackhole');\n";
@@ -21,6 +21,25 @@ const REFUSED: &[(&str, usize, &str, &str)] = &[
     ("SELECT ROW_NUMBER() OVER (ORDER BY v) FROM events", 21, "OVER", "bounded table"),
     ("SELECT id FROM events LIMIT 5", 23, "LIMIT", "leave it out"),
     ("SELECT id FROM events WHERE v > (SELECT AVG(v) FROM events)", 0, "subquery", "INSERT INTO"),
+    (
+        "SELECT id FROM TABLE(HOP(TABLE events, DESCRIPTOR(other), INTERVAL '1' HOUR, INTERVAL '2' HOUR))",
+        22,
+        "HOP over a column that is not an event time",
+        "WATERMARK",
+    ),
+    (
+        "SELECT id FROM TABLE(SESSION(TABLE events PARTITION BY session_id, DESCRIPTOR(other), INTERVAL '1' HOUR))",
+        22,
+        "SESSION over a column that is not an event time",
+        "WATERMARK",
+    ),
+    (
+        "SELECT id FROM TABLE(TUMBLE(TABLE (SELECT id, ts FROM TABLE(CUMULATE(TABLE events, DESCRIPTOR(ts), INTERVAL '1' HOUR,
+         INTERVAL '1' DAY))), DESCRIPTOR(ts), INTERVAL '1' DAY))",
+        22,
+        "TUMBLE over a column that is not an event time",
+        "window_time",
+    ),
     ("SELECT id FROM events INTERSECT SELECT id FROM names", 0, "", ""),
 ];
 
@@ -55,4 +74,24 @@ fn it_is_refused_before_anything_runs() {
     place.run(&script).failed(2);
     assert!(!place.path("out.csv").exists());
     place.tidegate(&["check", "job.sql"]).failed(2).says(&["job.sql:7:"]);
+}
+
+/// Windows over windows are a stream: their time is an event time.
+#[test]
+fn windows_over_windows_are_taken() {
+    let place = Workplace::new();
+    for inner in [
+        "TUMBLE(TABLE events, DESCRIPTOR(ts), INTERVAL '1' MINUTE)",
+        "HOP(TABLE events, DESCRIPTOR(ts), INTERVAL '1' MINUTE, INTERVAL '5' MINUTE)",
+        "CUMULATE(TABLE events, DESCRIPTOR(ts), INTERVAL '1' MINUTE, INTERVAL '5' MINUTE)",
+        "SESSION(TABLE events PARTITION BY id, DESCRIPTOR(ts), INTERVAL '1' MINUTE)",
+    ] {
+        let script = format!(
+            "{TABLES}INSERT INTO sink SELECT SUM(n) FROM TABLE(TUMBLE(TABLE (
+               SELECT window_time AS t, COUNT(*) AS n FROM TABLE({inner}) GROUP BY window_start, window_end, window_time
+             ), DESCRIPTOR(t), INTERVAL '1' HOUR)) GROUP BY window_start, window_end;"
+        );
+        place.write("job.sql", &script);
+        place.tidegate(&["check", "job.sql"]).succeeded();
+    }
 }

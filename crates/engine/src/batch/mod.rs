@@ -4,3 +4,5 @@ pub(crate) mod planner;
 pub(crate) mod report;
 pub(crate) mod rowwise;
 pub(crate) mod scan;
+pub(crate) mod session;
+pub(crate) mod window;

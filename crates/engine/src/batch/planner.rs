@@ -13,8 +13,10 @@ use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, Phy
 
 use super::report::ReportExec;
 use super::rowwise::{Rowwise, RowwiseExec};
+use super::session::SessionExec;
 use crate::catalog::bad_rows::BadRows;
-use crate::plan::node::{PredictNode, ReportNode, TrainNode, WindowNode};
+use crate::plan::node::{PredictNode, ReportNode, TrainNode};
+use crate::plan::window::{SessionNode, WindowNode};
 
 /// DataFusion's planner with our nodes.
 #[derive(Debug)]
@@ -58,8 +60,12 @@ impl ExtensionPlanner for NodePlanner {
             return Ok(Some(Arc::new(RowwiseExec::new("ML_PREDICT", rowwise, input, schema))));
         }
         if let Some(window) = node.as_any().downcast_ref::<WindowNode>() {
-            let rowwise = Rowwise::tumble(window, column(&window.time)?);
-            return Ok(Some(Arc::new(RowwiseExec::new("TUMBLE", rowwise, input, schema))));
+            let rowwise = Rowwise::Window { time: column(&window.time)?, windows: window.windows };
+            return Ok(Some(Arc::new(RowwiseExec::new(window.windows.function.name(), rowwise, input, schema))));
+        }
+        if let Some(session) = node.as_any().downcast_ref::<SessionNode>() {
+            let (time, keys) = (column(&session.time)?, columns(&session.keys)?);
+            return Ok(Some(Arc::new(SessionExec::new(time, keys, session.gap_ms, input, schema))));
         }
         if let Some(report) = node.as_any().downcast_ref::<ReportNode>() {
             let columns = columns(&node.expressions())?;

@@ -5,9 +5,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray, RecordBatch, RecordBatchOptions};
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, SchemaRef, TimestampMillisecondType};
+use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::datatypes::SchemaRef;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Result, internal_err};
 use datafusion::execution::TaskContext;
@@ -20,17 +19,19 @@ use datafusion::physical_plan::{
 use futures::StreamExt;
 
 use crate::Error;
+use crate::batch::window::{Assigned, milliseconds};
 use crate::catalog::bad_rows::BadRows;
-use crate::plan::node::{LoadedModel, PredictNode, Same, WindowNode};
+use crate::plan::node::{LoadedModel, PredictNode, Same};
+use crate::plan::window::Windows;
 use crate::stream::train::batch_of;
 
-/// Adds columns to a batch, looking at nothing but that batch.
+/// Adds columns to a batch, row by row: what comes out for a row depends on that row alone.
 #[derive(Debug, Clone)]
 pub(crate) enum Rowwise {
     /// Adds the model's predictions.
     Predict { model: Same<LoadedModel>, args: Vec<Arc<dyn PhysicalExpr>>, bad_rows: BadRows },
-    /// Adds `window_start`, `window_end`, `window_time`.
-    Tumble { time: Arc<dyn PhysicalExpr>, size_ms: i64, offset_ms: i64 },
+    /// Adds `window_start`, `window_end`, `window_time`; a row comes once for each of its windows.
+    Window { time: Arc<dyn PhysicalExpr>, windows: Windows },
 }
 
 impl Rowwise {
@@ -38,27 +39,27 @@ impl Rowwise {
         Self::Predict { model: node.model.clone(), args, bad_rows }
     }
 
-    pub(crate) fn tumble(node: &WindowNode, time: Arc<dyn PhysicalExpr>) -> Self {
-        Self::Tumble { time, size_ms: node.size_ms, offset_ms: node.offset_ms }
-    }
-
     /// The batch with the added columns, under the given schema.
     pub(crate) fn apply(&self, batch: &RecordBatch, schema: &SchemaRef) -> crate::Result<RecordBatch> {
-        let mut columns = batch.columns().to_vec();
-        let mut rows = batch.num_rows();
         match self {
             Self::Predict { model, args, bad_rows } => {
                 let (batch, predictions) = predict(&model.0, args, bad_rows, batch)?;
-                rows = batch.num_rows();
-                columns = batch.columns().iter().chain(predictions.columns()).cloned().collect();
+                let columns = batch.columns().iter().chain(predictions.columns()).cloned().collect();
+                let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+                Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?)
             }
-            Self::Tumble { time, size_ms, offset_ms } => {
+            Self::Window { time, windows } => {
                 let time = time.evaluate(batch)?.into_array(batch.num_rows())?;
-                columns.extend(tumble(&time, *size_ms, *offset_ms)?);
+                let mut assigned = Assigned::default();
+                for (row, time) in milliseconds(&time)?.iter().enumerate() {
+                    // A row without a time is in no window.
+                    for (start, end) in time.into_iter().flat_map(|time| windows.of(time)) {
+                        assigned.push(row, start, end);
+                    }
+                }
+                assigned.apply(batch, schema)
             }
         }
-        let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?)
     }
 }
 
@@ -91,23 +92,6 @@ fn model_inputs(args: &[Arc<dyn PhysicalExpr>], batch: &RecordBatch) -> crate::R
     let columns = args.iter().map(|arg| arg.evaluate(batch)?.into_array(rows)).collect::<Result<Vec<_>>>()?;
     let names: Vec<String> = (1..=columns.len()).map(|i| format!("argument {i}")).collect();
     batch_of(names.iter().map(String::as_str), columns, rows)
-}
-
-/// The start, end and last moment of the window of each time; NULL times have none.
-pub(crate) fn tumble(time: &ArrayRef, size_ms: i64, offset_ms: i64) -> crate::Result<[ArrayRef; 3]> {
-    let zoned = time.data_type().clone();
-    let milliseconds = cast(time, &DataType::Timestamp(arrow::datatypes::TimeUnit::Millisecond, None))?;
-    let milliseconds = milliseconds.as_primitive::<TimestampMillisecondType>();
-    let start = milliseconds.unary::<_, TimestampMillisecondType>(|t| window_start(t, size_ms, offset_ms));
-    let end: PrimitiveArray<TimestampMillisecondType> = start.unary(|t| t.saturating_add(size_ms));
-    let last: PrimitiveArray<TimestampMillisecondType> = end.unary(|t| t.saturating_sub(1));
-    let back = |array: PrimitiveArray<TimestampMillisecondType>| cast(&(Arc::new(array) as ArrayRef), &zoned);
-    Ok([back(start)?, back(end)?, back(last)?])
-}
-
-/// The start of the window that `time` falls into, all in milliseconds.
-pub(crate) fn window_start(time: i64, size: i64, offset: i64) -> i64 {
-    time.saturating_sub(time.saturating_sub(offset).rem_euclid(size))
 }
 
 /// A [`Rowwise`] inside DataFusion.
@@ -172,7 +156,7 @@ impl ExecutionPlan for RowwiseExec {
     ) -> Result<TreeNodeRecursion> {
         let expressions: Vec<&Arc<dyn PhysicalExpr>> = match &self.rowwise {
             Rowwise::Predict { args, .. } => args.iter().collect(),
-            Rowwise::Tumble { time, .. } => vec![time],
+            Rowwise::Window { time, .. } => vec![time],
         };
         for expression in expressions {
             if let TreeNodeRecursion::Stop = visit(expression)? {
@@ -187,19 +171,5 @@ impl ExecutionPlan for RowwiseExec {
         let input = self.input.execute(partition, context)?;
         let output = input.map(move |batch| Ok(rowwise.apply(&batch?, &schema)?));
         Ok(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), output)))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn windows_begin_at_multiples_of_their_size_also_before_1970() {
-        assert_eq!(window_start(0, 10, 0), 0);
-        assert_eq!(window_start(19, 10, 0), 10);
-        assert_eq!(window_start(-1, 10, 0), -10);
-        assert_eq!(window_start(19, 10, 3), 13);
-        assert_eq!(window_start(12, 10, 3), 3);
     }
 }

@@ -1,7 +1,10 @@
 //! What a column means to time: carried through plans as field metadata, which projections keep.
 
+use std::collections::HashMap;
+
 use arrow::datatypes::{DataType, Field, TimeUnit};
 use datafusion::common::DFSchema;
+use datafusion::common::metadata::FieldMetadata;
 
 const ROWTIME: &str = "tidegate.rowtime";
 const WINDOW: &str = "tidegate.window";
@@ -18,10 +21,13 @@ pub(crate) struct Rowtime {
 /// Which edge of its window a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WindowEdge {
-    /// `window_start`, `window_time`: groups, but does not tell when the window closes.
+    /// `window_start`: groups, but does not tell when the window closes.
     Start,
     /// `window_end`: the window closes when the watermark reaches it.
     End,
+    /// `window_time`, the last moment of the window. Rows come out of a window before the watermark passes it, so that as an
+    /// event time it has no late rows.
+    Last,
 }
 
 /// Marks a column as the event time, with its watermark's delay.
@@ -31,14 +37,29 @@ pub(crate) fn with_rowtime(field: Field, delay_ms: i64) -> Field {
     field.with_metadata(metadata)
 }
 
+/// The column as an ordinary one: neither an event time nor an edge of a window.
+pub(crate) fn ordinary(field: Field) -> Field {
+    let mut metadata = field.metadata().clone();
+    metadata.remove(ROWTIME);
+    metadata.remove(WINDOW);
+    field.with_metadata(metadata)
+}
+
+/// The mark of an event time with this delay, as metadata; without one, the mark of a column that is none, which takes the
+/// place of another mark.
+pub(crate) fn rowtime_mark(delay_ms: Option<i64>) -> FieldMetadata {
+    let mark = delay_ms.map_or_else(|| "none".to_string(), |delay| delay.to_string());
+    FieldMetadata::from(HashMap::from([(ROWTIME.to_string(), mark)]))
+}
+
 /// Marks a column as an edge of a window.
 pub(crate) fn with_window_edge(field: Field, edge: WindowEdge) -> Field {
     let word = match edge {
         WindowEdge::Start => "start",
         WindowEdge::End => "end",
+        WindowEdge::Last => "last",
     };
     let mut metadata = field.metadata().clone();
-    metadata.remove(ROWTIME);
     metadata.insert(WINDOW.to_string(), word.to_string());
     field.with_metadata(metadata)
 }
@@ -58,6 +79,7 @@ pub(crate) fn window_edge(field: &Field) -> Option<WindowEdge> {
     match field.metadata().get(WINDOW)?.as_str() {
         "start" => Some(WindowEdge::Start),
         "end" => Some(WindowEdge::End),
+        "last" => Some(WindowEdge::Last),
         _ => None,
     }
 }

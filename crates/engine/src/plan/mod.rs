@@ -4,3 +4,4 @@ pub(crate) mod attribute;
 pub(crate) mod node;
 pub(crate) mod relation;
 pub(crate) mod rewrite;
+pub(crate) mod window;

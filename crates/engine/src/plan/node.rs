@@ -1,4 +1,4 @@
-//! Plan nodes of our own: ML_TRAIN, ML_PREDICT, reports over predictions, and windows.
+//! Plan nodes of our own: ML_TRAIN, ML_PREDICT, reports over predictions. Those of windows are in [`super::window`].
 //!
 //! DataFusion optimises around them. None lets a filter pass below it: a prediction must not depend on what is asked of it,
 //! and a trained model must see every row.
@@ -13,7 +13,7 @@ use datafusion::common::{DFSchema, DFSchemaRef, Result, TableReference};
 use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNodeCore};
 use tidegate_ml::{Model, Task};
 
-use super::attribute::{Rowtime, WindowEdge, with_window_edge};
+use super::attribute::{Rowtime, rowtime};
 use crate::catalog::model::ModelEntry;
 use crate::types::map_type;
 
@@ -70,6 +70,12 @@ impl TrainNode {
     pub(crate) fn output(input: &LogicalPlan, model: &ModelEntry) -> Result<DFSchemaRef> {
         extended(input, model.output_fields())
     }
+
+    /// The same over another input with the same columns, of which other ones may be event times.
+    pub(crate) fn over(&self, input: LogicalPlan) -> Result<Self> {
+        let schema = Self::output(&input, &self.model.0)?;
+        Ok(Self { rowtime: rowtime(input.schema()), schema, input, ..self.clone() })
+    }
 }
 
 impl PartialOrd for TrainNode {
@@ -105,7 +111,7 @@ impl UserDefinedLogicalNodeCore for TrainNode {
     }
 
     fn with_exprs_and_inputs(&self, _exprs: Vec<Expr>, mut inputs: Vec<LogicalPlan>) -> Result<Self> {
-        Ok(Self { input: inputs.remove(0), ..self.clone() })
+        self.over(inputs.remove(0))
     }
 }
 
@@ -256,50 +262,18 @@ impl UserDefinedLogicalNodeCore for ReportNode {
     }
 }
 
-/// `TUMBLE(…)`: each row with the window that its time falls into.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct WindowNode {
+/// Late rows are left out: below a join in a streaming plan, put there when it is compiled.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd)]
+pub(crate) struct InTimeNode {
     pub input: LogicalPlan,
-    /// The time column.
-    pub time: Expr,
-    /// The length of the window.
-    pub size_ms: i64,
-    /// Shifts where windows begin; 0: at multiples of the size since 1970-01-01.
-    pub offset_ms: i64,
-    /// The delay of the time column's watermark, when it is an event time.
-    pub delay_ms: Option<i64>,
-    pub schema: DFSchemaRef,
+    pub rowtime: Rowtime,
+    /// What it is part of, for the report.
+    pub name: String,
 }
 
-impl WindowNode {
-    pub(crate) fn output(input: &LogicalPlan, time: &Field) -> Result<DFSchemaRef> {
-        let edge = |name: &str| Field::new(name, time.data_type().clone(), true);
-        let window_time = match super::attribute::delay_ms(time) {
-            Some(delay) => super::attribute::with_rowtime(edge("window_time"), delay),
-            None => edge("window_time"),
-        };
-        extended(
-            input,
-            [
-                with_window_edge(edge("window_start"), WindowEdge::Start),
-                with_window_edge(edge("window_end"), WindowEdge::End),
-                window_time,
-            ],
-        )
-    }
-}
-
-impl PartialOrd for WindowNode {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        (self.size_ms, self.offset_ms)
-            .partial_cmp(&(other.size_ms, other.offset_ms))
-            .filter(|o| *o != Ordering::Equal || self == other)
-    }
-}
-
-impl UserDefinedLogicalNodeCore for WindowNode {
+impl UserDefinedLogicalNodeCore for InTimeNode {
     fn name(&self) -> &str {
-        "TUMBLE"
+        "IN_TIME"
     }
 
     fn inputs(&self) -> Vec<&LogicalPlan> {
@@ -307,22 +281,18 @@ impl UserDefinedLogicalNodeCore for WindowNode {
     }
 
     fn schema(&self) -> &DFSchemaRef {
-        &self.schema
+        self.input.schema()
     }
 
     fn expressions(&self) -> Vec<Expr> {
-        vec![self.time.clone()]
+        Vec::new()
     }
 
     fn fmt_for_explain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "TUMBLE: time={} size={} ms", self.time, self.size_ms)?;
-        if self.offset_ms != 0 {
-            write!(f, " offset={} ms", self.offset_ms)?;
-        }
-        Ok(())
+        write!(f, "IN_TIME: delay={} ms", self.rowtime.delay_ms)
     }
 
-    fn with_exprs_and_inputs(&self, mut exprs: Vec<Expr>, mut inputs: Vec<LogicalPlan>) -> Result<Self> {
-        Ok(Self { input: inputs.remove(0), time: exprs.remove(0), ..self.clone() })
+    fn with_exprs_and_inputs(&self, _exprs: Vec<Expr>, mut inputs: Vec<LogicalPlan>) -> Result<Self> {
+        Ok(Self { input: inputs.remove(0), ..self.clone() })
     }
 }

@@ -307,6 +307,7 @@ impl Session {
                 job: self.settings.text_opt("job.name").unwrap_or("job").to_string(),
                 checking: self.checking,
             },
+            memory_bytes_max: memory_bytes_max(&self.settings),
             checking: self.checking,
         }
     }
@@ -361,8 +362,11 @@ fn datafusion_config(threads: usize) -> DataFusionConfig {
 }
 
 fn runtime_env(settings: &Options) -> Result<RuntimeEnvBuilder> {
-    let bytes = settings.bytes("execution.memory-limit").unwrap_or(1 << 30) as usize;
-    Ok(RuntimeEnvBuilder::new().with_memory_pool(Arc::new(FairSpillPool::new(bytes))))
+    Ok(RuntimeEnvBuilder::new().with_memory_pool(Arc::new(FairSpillPool::new(memory_bytes_max(settings)))))
+}
+
+fn memory_bytes_max(settings: &Options) -> usize {
+    settings.bytes("execution.memory-limit").unwrap_or(1 << 30) as usize
 }
 
 fn state(settings: &Options, threads: usize, models: &Arc<Models>) -> Result<SessionState> {

@@ -5,6 +5,9 @@ use tidegate_sql::{Diagnostic, Position, Source, Span};
 
 use crate::Error;
 
+/// The functions of the FROM clause that give rows windows.
+const WINDOW_FUNCTIONS: [&str; 4] = ["TUMBLE", "HOP", "CUMULATE", "SESSION"];
+
 /// A stretch of a script to point at.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Place<'a> {
@@ -126,9 +129,15 @@ fn position(line: u64, column: u64) -> Position {
 /// Where the keyword of a construct stands in a statement, in bytes.
 fn find_construct(text: &str, construct: &str) -> Option<(usize, usize)> {
     let text = text.to_ascii_uppercase();
-    let keywords = ["GROUP BY", "ORDER BY", "LIMIT", "JOIN", "OVER", "DISTINCT", "SELECT", "TUMBLE"];
+    let keywords = ["GROUP BY", "ORDER BY", "LIMIT", "JOIN", "OVER", "DISTINCT", "SELECT"];
     let named = keywords.into_iter().filter(|keyword| construct.contains(keyword));
-    named.filter_map(|keyword| text.find(keyword).map(|from| (from, from + keyword.len()))).next()
+    let place = |word: &str| text.find(word).map(|from| (from, from + word.len()));
+    // A window function is found by its call: its name alone may be a part of a column's.
+    let window = WINDOW_FUNCTIONS.into_iter().find(|name| construct.starts_with(name));
+    match window {
+        Some(name) => place(&format!("{name}(")).map(|(from, to)| (from, to - 1)),
+        None => named.filter_map(place).next(),
+    }
 }
 
 /// What DataFusion says after a message about a name: the valid ones.

@@ -9,7 +9,14 @@
 //! | [`dataflow`] | the operators as a graph, and the round |
 //! | [`source`] | a table or a stored stage, read ahead by a thread |
 //! | [`stateless`] | filter, project, predict |
-//! | [`tumble`] | windows assigned, late rows dropped |
+//! | [`window`] | TUMBLE, HOP, CUMULATE: windows assigned, late rows dropped |
+//! | [`session`] | SESSION: rows held until their session has closed |
+//! | [`held`] | rows kept by number |
+//! | [`lateness`] | an operator's watermark, and its late rows |
+//! | [`in_time`] | late rows left out, for operators of several inputs |
+//! | [`interval_join`] | two streams, where the time of one bounds the time of the other |
+//! | [`join`] | what joins have in common |
+//! | [`lookup_join`] | a stream and a bounded table |
 //! | [`aggregate`] | aggregates by window |
 //! | [`groups`] | the groups of a GROUP BY, numbered |
 //! | [`train`] | ML_TRAIN |
@@ -21,11 +28,18 @@ pub(crate) mod collect;
 pub(crate) mod compile;
 pub(crate) mod dataflow;
 mod groups;
+mod held;
+pub(crate) mod in_time;
+pub(crate) mod interval_join;
+pub(crate) mod join;
+pub(crate) mod lateness;
+pub(crate) mod lookup_join;
 pub(crate) mod operator;
+pub(crate) mod session;
 pub(crate) mod sink;
 pub(crate) mod source;
 pub(crate) mod spill;
 pub(crate) mod stage;
 pub(crate) mod stateless;
 pub(crate) mod train;
-pub(crate) mod tumble;
+pub(crate) mod window;

@@ -10,7 +10,7 @@ use futures::TryStreamExt;
 use super::Compiler;
 use super::visit::{stage_table, visit};
 use crate::catalog::table::ConnectorTable;
-use crate::plan::attribute::rowtime;
+use crate::plan::attribute::{Rowtime, WindowEdge, rowtime, window_edge};
 use crate::stream::collect::Collect;
 use crate::stream::dataflow::Output;
 use crate::stream::source::{Input, Source};
@@ -98,7 +98,9 @@ impl Compiler<'_> {
             writer.sync()?;
             std::fs::rename(&unfinished, &path)?;
         }
-        let rowtime = rowtime(plan.schema());
+        // Rows with the time of a window come in any order out of DataFusion, and none of them is late: see Origin::Input.
+        let is_window_time = |time: &Rowtime| window_edge(plan.schema().field(time.column)) == Some(WindowEdge::Last);
+        let rowtime = rowtime(plan.schema()).filter(|time| !is_window_time(time));
         Ok(self.dataflow.add_source(Source::new(Input::Stage { path }, schema, rowtime)))
     }
 }

@@ -14,12 +14,16 @@
 //! | [`visit`] | questions about a plan |
 //! | [`expression`] | expressions, from logical to physical |
 //! | [`scan`] | tables and stages |
+//! | [`join`] | joins: of two streams, of a stream and a table |
+//! | [`time_bound`] | how a join's condition bounds the time of one side by the other's |
 //! | [`window`] | windows and aggregates by window |
 //! | [`elsewhere`] | what operators cannot do |
 
 mod elsewhere;
 mod expression;
+mod join;
 mod scan;
+mod time_bound;
 mod visit;
 mod window;
 
@@ -34,13 +38,15 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use self::expression::{column, has_subquery, physical, physical_all};
 use self::visit::{stage_table, train_node, visit};
 use super::dataflow::{Dataflow, Output};
+use super::in_time::InTime;
 use super::stage::StageTable;
 use super::stateless::{Filter, Predict, Project};
 use super::train::{Train, TrainSetting};
 use crate::batch::rowwise::Rowwise;
 use crate::catalog::bad_rows::BadRows;
 use crate::execution::Execution;
-use crate::plan::node::{PredictNode, TrainNode, WindowNode};
+use crate::plan::node::{InTimeNode, PredictNode, TrainNode};
+use crate::plan::window::{SessionNode, WindowNode};
 use crate::{Error, Result};
 
 pub(crate) use self::visit::{must_stream, tables};
@@ -55,6 +61,8 @@ pub(crate) struct Setting {
     /// Where an operator spreads the work on one batch.
     pub threads: Arc<rayon::ThreadPool>,
     pub train: TrainSetting,
+    /// How large the table may be that a lookup join holds.
+    pub memory_bytes_max: usize,
     /// Only check: compute nothing, keep nothing.
     pub checking: bool,
 }
@@ -86,8 +94,13 @@ impl<'a> Compiler<'a> {
     /// Cuts, optimises and lowers a plan.
     fn compile(&mut self, plan: &LogicalPlan) -> Result<Output> {
         let plan = self.cut(plan.clone())?;
-        let plan = self.setting.execution.optimize(&plan)?;
+        let plan = self.optimize(&plan)?;
         self.lower(&plan)
+    }
+
+    /// Optimises a plan, and marks the event times that come out of its joins.
+    fn optimize(&self, plan: &LogicalPlan) -> Result<LogicalPlan> {
+        self.with_event_times(self.setting.execution.optimize(plan)?)
     }
 
     /// Replaces each ML_TRAIN by a table of what comes out of it. Equal ones are one operator.
@@ -122,11 +135,12 @@ impl<'a> Compiler<'a> {
             )));
         }
         // What lies below was cut already: the plan is walked from below.
-        let input = self.setting.execution.optimize(&node.input)?;
+        let input = self.optimize(&node.input)?;
         let from = self.lower(&input)?;
-        let operator = Train::new(node, BadRows::from(self.tables_below(&node.input)?), &self.setting.train)?;
+        let over = node.over(input)?;
+        let operator = Train::new(&over, BadRows::from(self.tables_below(&node.input)?), &self.setting.train)?;
         let output = self.dataflow.add_operator(Box::new(operator), &[from]);
-        let stage = Arc::new(StageTable::new(self.trained.len(), Arc::clone(node.schema.inner())));
+        let stage = Arc::new(StageTable::new(self.trained.len(), Arc::clone(over.schema.inner())));
         self.trained.push((node.clone(), output, Arc::clone(&stage)));
         Ok(stage)
     }
@@ -181,8 +195,16 @@ impl<'a> Compiler<'a> {
                         &[input],
                     ));
                 }
+                if let Some(in_time) = node.downcast_ref::<InTimeNode>() {
+                    let input = self.lower(&in_time.input)?;
+                    let operator = InTime::new(in_time.name.clone(), in_time.rowtime);
+                    return Ok(self.dataflow.add_operator(Box::new(operator), &[input]));
+                }
                 if let Some(window) = node.downcast_ref::<WindowNode>() {
                     return self.lower_window(plan, window);
+                }
+                if let Some(session) = node.downcast_ref::<SessionNode>() {
+                    return self.lower_session(plan, session);
                 }
                 self.elsewhere(
                     plan,
@@ -193,9 +215,7 @@ impl<'a> Compiler<'a> {
             LogicalPlan::Aggregate(aggregate) => self.lower_aggregate(plan, aggregate),
             LogicalPlan::Sort(_) => self.elsewhere(plan, "ORDER BY", "leave it out, and sort what the sink holds"),
             LogicalPlan::Limit(_) => self.elsewhere(plan, "LIMIT", "leave it out, or read a bounded table"),
-            LogicalPlan::Join(_) => {
-                self.elsewhere(plan, "JOIN", "join bounded tables into one first, with INSERT INTO")
-            }
+            LogicalPlan::Join(join) => self.lower_join(plan, join),
             LogicalPlan::Window(_) => {
                 self.elsewhere(plan, "an OVER aggregate", "compute it over a bounded table, with INSERT INTO")
             }
@@ -207,7 +227,7 @@ impl<'a> Compiler<'a> {
             _ => self.elsewhere(
                 plan,
                 "this construct",
-                "use filters, projections, UNION ALL, TUMBLE windows and the ML functions",
+                "use filters, projections, UNION ALL, windows and the ML functions",
             ),
         }
     }

@@ -15,26 +15,53 @@ use super::expression::{physical, physical_all};
 use super::visit::{stage_table, visit};
 use crate::Result;
 use crate::plan::attribute::{WindowEdge, window_edge};
-use crate::plan::node::WindowNode;
+use crate::plan::window::{SessionNode, WindowFunction, WindowNode};
 use crate::stream::aggregate::{Aggregate, WindowAggregate};
 use crate::stream::dataflow::Output;
-use crate::stream::tumble::Tumble;
+use crate::stream::lateness::{Lateness, Origin};
+use crate::stream::session::Sessions;
+use crate::stream::window::AssignWindows;
+
+const EVENT_TIME_WANTED: &str =
+    "take the column that CREATE TABLE declares a WATERMARK FOR, or window_time where the rows come out of a window";
 
 impl Compiler<'_> {
-    /// A window function of the FROM clause.
+    /// TUMBLE, HOP or CUMULATE.
     pub(super) fn lower_window(&mut self, plan: &LogicalPlan, window: &WindowNode) -> Result<Output> {
         let Some(delay_ms) = window.delay_ms else {
-            return self.elsewhere(
-                plan,
-                "TUMBLE over a column that is not an event time",
-                "declare WATERMARK FOR the time column in CREATE TABLE",
-            );
+            let construct = match window.windows.function {
+                WindowFunction::Tumble => "TUMBLE over a column that is not an event time",
+                WindowFunction::Hop => "HOP over a column that is not an event time",
+                WindowFunction::Cumulate => "CUMULATE over a column that is not an event time",
+            };
+            return self.elsewhere(plan, construct, EVENT_TIME_WANTED);
         };
         let input = self.lower(&window.input)?;
-        let time = physical(&window.time, window.input.schema())?;
-        let schema = Arc::clone(window.schema.inner());
-        let tumble = Tumble::new(time, window.size_ms, window.offset_ms, delay_ms, schema);
-        Ok(self.dataflow.add_operator(Box::new(tumble), &[input]))
+        let schema = window.input.schema();
+        let time = physical(&window.time, schema)?;
+        let lateness = Lateness::new(origin(&window.time, schema, delay_ms));
+        let operator = AssignWindows::new(time, window.windows, lateness, Arc::clone(window.schema.inner()));
+        Ok(self.dataflow.add_operator(Box::new(operator), &[input]))
+    }
+
+    /// SESSION.
+    pub(super) fn lower_session(&mut self, plan: &LogicalPlan, session: &SessionNode) -> Result<Output> {
+        let Some(delay_ms) = session.delay_ms else {
+            return self.elsewhere(plan, "SESSION over a column that is not an event time", EVENT_TIME_WANTED);
+        };
+        let input = self.lower(&session.input)?;
+        let schema = session.input.schema();
+        let operator = Sessions::new(
+            physical(&session.time, schema)?,
+            physical_all(&session.keys, schema)?,
+            session.gap_ms,
+            Lateness::new(origin(&session.time, schema, delay_ms)),
+            Arc::clone(schema.inner()),
+            Arc::clone(session.schema.inner()),
+            self.setting.shards,
+            Arc::clone(&self.setting.threads),
+        )?;
+        Ok(self.dataflow.add_operator(Box::new(operator), &[input]))
     }
 
     /// `GROUP BY`, which has to have the end of a window among its columns.
@@ -44,7 +71,7 @@ impl Compiler<'_> {
         aggregate: &logical_expr::Aggregate,
     ) -> Result<Output> {
         let schema = aggregate.input.schema();
-        match aggregate.group_expr.iter().position(|expr| is_window_end(expr, schema)) {
+        match aggregate.group_expr.iter().position(|expr| is_edge(expr, schema, WindowEdge::End)) {
             Some(end) => self.lower_window_aggregate(aggregate, Some(end)),
             None if self.aggregates_at_the_end(plan, aggregate)? => self.lower_window_aggregate(aggregate, None),
             None if aggregate.aggr_expr.is_empty() => {
@@ -106,13 +133,19 @@ impl Compiler<'_> {
     }
 }
 
-/// Whether a group column is the end of a window.
-fn is_window_end(expr: &Expr, schema: &DFSchema) -> bool {
+/// Whether a column is this edge of a window.
+fn is_edge(expr: &Expr, schema: &DFSchema, edge: WindowEdge) -> bool {
     match expr {
-        Expr::Column(column) => {
-            schema.field_from_column(column).is_ok_and(|field| window_edge(field) == Some(WindowEdge::End))
-        }
-        Expr::Alias(alias) => is_window_end(&alias.expr, schema),
+        Expr::Column(column) => schema.field_from_column(column).is_ok_and(|field| window_edge(field) == Some(edge)),
+        Expr::Alias(alias) => is_edge(&alias.expr, schema, edge),
         _ => false,
+    }
+}
+
+/// Where the watermark of a window over this event time comes from.
+fn origin(time: &Expr, schema: &DFSchema, delay_ms: i64) -> Origin {
+    match is_edge(time, schema, WindowEdge::Last) {
+        true => Origin::Input,
+        false => Origin::Rows { delay_ms },
     }
 }

@@ -1,4 +1,6 @@
-//! Functions of the FROM clause: TUMBLE and the ML functions become plan nodes.
+//! Functions of the FROM clause become plan nodes: here the ML functions, in [`window`] those of windows.
+
+mod window;
 
 use std::sync::Arc;
 
@@ -11,12 +13,13 @@ use datafusion::logical_expr::planner::{PlannedRelation, RelationPlanner, Relati
 use datafusion::logical_expr::{Expr, Extension, LogicalPlan, LogicalPlanBuilder, UserDefinedLogicalNodeCore};
 use tidegate_ml::{InputKind, ModelSpec, OutputRole, Task};
 use tidegate_sql::call::{Bound, Kind, Parameter, Signature, TableArgument, TableFunction};
-use tidegate_sql::sqlparser::ast::{Ident, TableFactor};
+use tidegate_sql::sqlparser::ast::{Ident, Spanned, TableFactor, TableVersion};
 use tidegate_sql::{Diagnostic, Span, literal};
 
-use super::attribute::{rowtime, to_milliseconds};
-use super::node::{LoadedModel, PredictNode, ReportKind, ReportNode, Same, TrainNode, WindowNode};
 use crate::catalog::models::{Models, ReferenceError};
+use crate::plan::attribute::{rowtime, to_milliseconds};
+use crate::plan::node::{LoadedModel, PredictNode, ReportKind, ReportNode, Same, TrainNode};
+use crate::plan::window::WindowFunction;
 
 const INPUT: Parameter = Parameter::required("INPUT", Kind::Table, "The rows.");
 const MODEL: Parameter = Parameter::required("MODEL", Kind::Model, "The model.");
@@ -31,16 +34,10 @@ const CONFIG: Parameter =
 
 /// What each function of the FROM clause takes.
 pub static TABLE_FUNCTIONS: &[Signature] = &[
-    Signature {
-        name: "TUMBLE",
-        doc: "Gives each row the window it falls into: windows of one size, one after the other. Adds `window_start`, `window_end` and `window_time`, the last moment of the window and its event time. A row whose time is NULL has no window.",
-        parameters: &[
-            Parameter::required("DATA", Kind::Table, "The rows."),
-            Parameter::required("TIMECOL", Kind::Descriptor, "The time column."),
-            Parameter::required("SIZE", Kind::Scalar, "The length of the windows, an INTERVAL."),
-            Parameter::optional("OFFSET", Kind::Scalar, "Shifts where windows begin, an INTERVAL."),
-        ],
-    },
+    window::TUMBLE,
+    window::HOP,
+    window::CUMULATE,
+    window::SESSION,
     Signature {
         name: "ML_TRAIN",
         doc: "Predicts every row with the model as it is, then learns it when its label is known (prequential evaluation: Gama et al. 2013, \"On evaluating stream learning algorithms\"). Gives the input's columns and the model's OUTPUT. At the end of the input a version is registered.",
@@ -104,6 +101,9 @@ impl RelationPlanner for TableFunctions {
         relation: TableFactor,
         context: &mut dyn RelationPlannerContext,
     ) -> Result<RelationPlanning> {
+        if let TableFactor::Table { version: Some(_), .. } = &relation {
+            return as_of(relation, context);
+        }
         let call = match TableFunction::from_factor(&relation) {
             None => return Ok(RelationPlanning::Original(Box::new(relation))),
             Some(call) => call.map_err(refused)?,
@@ -120,7 +120,10 @@ impl RelationPlanner for TableFunctions {
         let bound = signature.bind(&call).map_err(refused)?;
         let mut planner = CallPlanner { models: &self.models, context, bound, span: call.span };
         let plan = match signature.name {
-            "TUMBLE" => planner.tumble()?,
+            "TUMBLE" => planner.window(WindowFunction::Tumble)?,
+            "HOP" => planner.window(WindowFunction::Hop)?,
+            "CUMULATE" => planner.window(WindowFunction::Cumulate)?,
+            "SESSION" => planner.session()?,
             "ML_TRAIN" => planner.train()?,
             "ML_PREDICT" => planner.predict()?.0,
             "ML_EVALUATE" => planner.report(ReportKind::Evaluation)?,
@@ -130,6 +133,31 @@ impl RelationPlanner for TableFunctions {
         };
         Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, call.alias))))
     }
+}
+
+/// `t FOR SYSTEM_TIME AS OF time`, where `t` has no versions: a table to look rows up in, as it is when the job begins.
+fn as_of(mut relation: TableFactor, context: &mut dyn RelationPlannerContext) -> Result<RelationPlanning> {
+    let TableFactor::Table { name, alias, version, .. } = &mut relation else {
+        return Ok(RelationPlanning::Original(Box::new(relation)));
+    };
+    let span = name.0.last().and_then(|part| Span::from_parser(part.span()));
+    let refuse = |message: String, help: &str| match span {
+        Some(span) => refused(Diagnostic::new(span, message).with_help(help)),
+        None => DataFusionError::Plan(format!("{message}; {help}")),
+    };
+    let (name, alias, version) = (name.to_string(), alias.take(), version.take());
+    if !matches!(version, Some(TableVersion::ForSystemTimeAsOf(_))) {
+        let message = format!("'{name}' has no past versions that could be read");
+        return Err(refuse(message, "write FOR SYSTEM_TIME AS OF, or leave it out"));
+    }
+    let plan = context.plan(relation)?;
+    if rowtime(plan.schema()).is_some() {
+        let message =
+            format!("'{name}' FOR SYSTEM_TIME AS OF: it has a WATERMARK, and joins with its versions are to come");
+        let help = "bound its event time with an interval join, or join a table without a WATERMARK";
+        return Err(refuse(message, help));
+    }
+    Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, alias))))
 }
 
 /// A refusal with its place; [`crate::session`] joins it with the script.
@@ -164,10 +192,15 @@ impl CallPlanner<'_> {
 
     fn input(&mut self, argument: &str) -> Result<LogicalPlan> {
         let Some(table) = self.bound.table(argument) else { return self.refuse(argument, "expected a table") };
-        let TableArgument { query, name, partition_by, order_by } = table;
-        if !partition_by.is_empty() {
+        if !table.partition_by.is_empty() {
             return self.refuse(argument, "PARTITION BY is not supported here: one model learns from all rows");
         }
+        self.table(argument, table)
+    }
+
+    /// The rows of a table argument, whatever it is partitioned by.
+    fn table(&mut self, argument: &str, table: &TableArgument) -> Result<LogicalPlan> {
+        let TableArgument { query, name, order_by, .. } = table;
         if !order_by.is_empty() {
             return self.refuse(argument, "ORDER BY is not supported here: rows are taken as they come");
         }
@@ -264,40 +297,6 @@ impl CallPlanner<'_> {
             columns.push(index);
         }
         Ok(columns)
-    }
-
-    fn interval_ms(&self, argument: &str) -> Result<Option<i64>> {
-        let Some(given) = self.bound.get(argument) else { return Ok(None) };
-        let tidegate_sql::call::ArgValue::Expr(expr) = &given.value else { return Ok(None) };
-        match literal::interval(expr) {
-            Some(duration) => Ok(Some(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX))),
-            None => self.refuse(argument, format!("{argument} takes an INTERVAL such as INTERVAL '1' HOUR")),
-        }
-    }
-
-    fn tumble(&mut self) -> Result<LogicalPlan> {
-        let input = self.input("DATA")?;
-        let Some(time) = self.single_column(input.schema(), "TIMECOL")? else {
-            return self.refuse("TIMECOL", "expected a time column");
-        };
-        let field = Arc::clone(input.schema().field(time));
-        if to_milliseconds(field.data_type()).is_none() {
-            let message = format!(
-                "'{}' is {}; a window needs a TIMESTAMP",
-                field.name(),
-                crate::types::sql_type(field.data_type())
-            );
-            return self.refuse("TIMECOL", message);
-        }
-        let size_ms = self.interval_ms("SIZE")?.unwrap_or_default();
-        if size_ms <= 0 {
-            return self.refuse("SIZE", "the length of a window must be positive");
-        }
-        let offset_ms = self.interval_ms("OFFSET")?.unwrap_or_default();
-        let schema = WindowNode::output(&input, &field)?;
-        let time = Expr::Column(Column::from(input.schema().qualified_field(time)));
-        let delay_ms = super::attribute::delay_ms(&field);
-        Ok(extension(WindowNode { input, time, size_ms, offset_ms, delay_ms, schema }))
     }
 
     fn train(&mut self) -> Result<LogicalPlan> {
