@@ -144,7 +144,7 @@ pub struct ModelReport {
 pub struct OperatorReport {
     /// The operator, such as `TUMBLE`.
     pub operator: String,
-    /// Rows that came after their window had closed.
+    /// Rows left out because they came too late: after their window had closed, or below the watermark of a join's input.
     pub rows_late: u64,
     /// Most bytes of state at a checkpoint or at the end.
     pub state_bytes_max: u64,

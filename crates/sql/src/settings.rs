@@ -48,6 +48,13 @@ pub const SETTINGS: &[OptionDef] = &[
         Kind::Text,
         "The folder of the job's checkpoints. If not set, .tidegate/checkpoints/ and the job's name.",
     ),
+    OptionDef::new(
+        "table.exec.state.ttl",
+        Kind::Duration,
+        "0 s",
+        "How long SELECT DISTINCT and ROW_NUMBER() OVER (…) = 1 over a stream know a key after its first row, in event time. 0 \
+         keeps keys for ever.",
+    ),
     OptionDef::optional(
         "registry.path",
         Kind::Text,

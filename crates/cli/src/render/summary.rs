@@ -60,7 +60,7 @@ fn read(source: &SourceReport, paint: Paint) -> String {
 }
 
 fn late(operator: &OperatorReport, paint: Paint) -> String {
-    paint.yellow(format!("{} after their window had closed", number::counted(operator.rows_late, "row"))).to_string()
+    paint.yellow(format!("{} too late, left out", number::counted(operator.rows_late, "row"))).to_string()
 }
 
 fn wrote(sink: &SinkReport) -> String {
@@ -149,7 +149,7 @@ mod tests {
 ✓ EXECUTE STATEMENT SET · 1,469,307 rows in 12.3 s · 119k rows/s
     read     visits       1,469,307 rows, 12 bad
     trained  intent       1,100,000 rows learned, 1,201,224 predicted, 3 without a label, at most 234,111 waiting for theirs · versions 1 to 2
-    late     TUMBLE       4 rows after their window had closed
+    late     TUMBLE       4 rows too late, left out
     wrote    predictions  1,201,224 rows to out/predictions.parquet
     wrote    quality      12 rows to q/part-0.csv, q/part-1.csv, q/part-2.csv and 2 more files
     went on from checkpoint 7"

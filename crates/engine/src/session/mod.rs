@@ -300,6 +300,7 @@ impl Session {
             folder: folder.to_path_buf(),
             batch_rows: self.settings.int("execution.batch-size") as usize,
             shards: self.settings.int("execution.shards") as usize,
+            state_ttl_ms: self.state_ttl_ms(),
             threads: Arc::clone(&self.threads),
             train: TrainSetting {
                 models: Arc::clone(&self.models),
@@ -314,6 +315,12 @@ impl Session {
 
     fn checkpoint_every(&self) -> Duration {
         self.settings.duration("execution.checkpointing.interval").unwrap_or(Duration::from_secs(10))
+    }
+
+    /// How long keys of deduplication are kept; `None`: for ever.
+    fn state_ttl_ms(&self) -> Option<i64> {
+        let ttl = self.settings.duration("table.exec.state.ttl").filter(|ttl| !ttl.is_zero())?;
+        Some(i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX))
     }
 
     fn must_stream_by_setting(&self) -> bool {

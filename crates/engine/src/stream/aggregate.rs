@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, TimestampMillisecondArray, UInt32Array};
-use arrow::compute::{cast, filter, take};
+use arrow::compute::{cast, concat_batches, filter, take};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit, TimestampMillisecondType};
 use datafusion::common::hash_utils::{RandomState, create_hashes};
 use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
@@ -26,6 +26,9 @@ use super::groups::Groups;
 use super::operator::{AFTER_ALL, BEFORE_ALL, Operator};
 use super::spill::{batch_from_bytes, batch_to_bytes};
 use crate::{Error, OperatorReport, Result};
+
+/// Closed windows are joined into batches of about so many rows.
+const ROWS_OUT: usize = 8192;
 
 /// One aggregate: its function and what selects its rows (`FILTER (WHERE …)`).
 pub(crate) struct Aggregate {
@@ -102,22 +105,30 @@ impl WindowAggregate {
             out.push(RecordBatch::try_new(Arc::clone(&self.schema), as_declared(columns, &self.schema)?)?);
             return Ok(());
         }
-        let ends: Vec<i64> = {
-            let mut ends: Vec<i64> = self.shards.iter().flat_map(|shard| shard.keys().copied()).collect();
-            ends.retain(|end| end.saturating_sub(1) <= self.watermark);
-            ends.sort_unstable();
-            ends.dedup();
-            ends
+        let has_ended = |end: &i64| end.saturating_sub(1) <= self.watermark;
+        let ended = |(number, shard): (usize, &Shard)| {
+            shard.keys().copied().take_while(has_ended).map(move |end| (end, number)).collect::<Vec<_>>()
         };
-        for end in ends {
-            for shard in &mut self.shards {
-                let Some(mut pane) = shard.remove(&end) else { continue };
-                let mut columns = pane.groups.emit()?;
-                for accumulator in &mut pane.accumulators {
-                    columns.push(accumulator.evaluate(EmitTo::All)?);
-                }
-                out.push(RecordBatch::try_new(Arc::clone(&self.schema), as_declared(columns, &self.schema)?)?);
+        let mut panes: Vec<(i64, usize)> = self.shards.iter().enumerate().flat_map(ended).collect();
+        panes.sort_unstable();
+        // Sessions end at any time: many windows of a row or two become one batch.
+        let (mut closed, mut rows) = (Vec::new(), 0);
+        for (end, shard) in panes {
+            let Some(mut pane) = self.shards[shard].remove(&end) else { continue };
+            let mut columns = pane.groups.emit()?;
+            for accumulator in &mut pane.accumulators {
+                columns.push(accumulator.evaluate(EmitTo::All)?);
             }
+            let pane = RecordBatch::try_new(Arc::clone(&self.schema), as_declared(columns, &self.schema)?)?;
+            rows += pane.num_rows();
+            closed.push(pane);
+            if rows >= ROWS_OUT {
+                out.push(concat_batches(&self.schema, &std::mem::take(&mut closed))?);
+                rows = 0;
+            }
+        }
+        if rows > 0 {
+            out.push(concat_batches(&self.schema, &closed)?);
         }
         Ok(())
     }
@@ -298,20 +309,31 @@ fn as_declared(columns: Vec<ArrayRef>, schema: &SchemaRef) -> Result<Vec<ArrayRe
 /// Takes rows into the panes of one shard.
 fn update_shard(shard: &mut Shard, inputs: &Inputs, aggregates: &[Aggregate], groups: &SchemaRef) -> Result<()> {
     let ends = inputs.ends.as_primitive::<TimestampMillisecondType>();
-    let mut distinct: Vec<i64> = ends.values().to_vec();
-    distinct.sort_unstable();
-    distinct.dedup();
-    for end in &distinct {
-        let pane = match shard.entry(*end) {
+    if ends.values().is_sorted() {
+        return update_panes(shard, inputs, aggregates, groups);
+    }
+    // The rows of a window one after the other, in the order in which they came.
+    let mut order: Vec<u32> = (0..ends.len() as u32).collect();
+    order.sort_by_key(|row| ends.value(*row as usize));
+    let order = UInt32Array::from(order);
+    let sorted = inputs.select(|column| Ok(take(column, &order, None)?))?;
+    update_panes(shard, &sorted, aggregates, groups)
+}
+
+/// The same for rows sorted by the end of their window.
+fn update_panes(shard: &mut Shard, inputs: &Inputs, aggregates: &[Aggregate], groups: &SchemaRef) -> Result<()> {
+    let ends = inputs.ends.as_primitive::<TimestampMillisecondType>();
+    let mut from = 0;
+    for run in ends.values().chunk_by(|a, b| a == b) {
+        let pane = match shard.entry(run[0]) {
             std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
             std::collections::btree_map::Entry::Vacant(entry) => entry.insert(Pane::new(aggregates, groups)?),
         };
-        if distinct.len() == 1 {
-            pane.update(inputs)?;
-        } else {
-            let mine: BooleanArray = ends.values().iter().map(|e| Some(e == end)).collect();
-            pane.update(&inputs.select(|column| Ok(filter(column, &mine)?))?)?;
+        if run.len() == inputs.rows() {
+            return pane.update(inputs);
         }
+        pane.update(&inputs.select(|column| Ok(column.slice(from, run.len())))?)?;
+        from += run.len();
     }
     Ok(())
 }

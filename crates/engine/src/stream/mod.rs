@@ -19,6 +19,10 @@
 //! | [`lookup_join`] | a stream and a bounded table |
 //! | [`aggregate`] | aggregates by window |
 //! | [`groups`] | the groups of a GROUP BY, numbered |
+//! | [`in_order`] | rows put into the order of event time; late ones dropped |
+//! | [`over`] | aggregates OVER the rows before each row |
+//! | [`deduplicate`] | the first row of each key; distinct rows |
+//! | [`keys`] | keys of keyed state, numbered |
 //! | [`train`] | ML_TRAIN |
 //! | [`collect`] | what only DataFusion can do, at the end of a bounded input |
 //! | [`spill`] | batches kept in a file |
@@ -27,14 +31,18 @@ pub(crate) mod aggregate;
 pub(crate) mod collect;
 pub(crate) mod compile;
 pub(crate) mod dataflow;
+pub(crate) mod deduplicate;
 mod groups;
 mod held;
+pub(crate) mod in_order;
 pub(crate) mod in_time;
 pub(crate) mod interval_join;
 pub(crate) mod join;
+pub(crate) mod keys;
 pub(crate) mod lateness;
 pub(crate) mod lookup_join;
 pub(crate) mod operator;
+pub(crate) mod over;
 pub(crate) mod session;
 pub(crate) mod sink;
 pub(crate) mod source;

@@ -17,11 +17,15 @@
 //! | [`join`] | joins: of two streams, of a stream and a table |
 //! | [`time_bound`] | how a join's condition bounds the time of one side by the other's |
 //! | [`window`] | windows and aggregates by window |
+//! | [`over`] | aggregates OVER the rows before each row |
+//! | [`deduplicate`] | ROW_NUMBER() = 1, DISTINCT |
 //! | [`elsewhere`] | what operators cannot do |
 
+mod deduplicate;
 mod elsewhere;
 mod expression;
 mod join;
+pub(crate) mod over;
 mod scan;
 mod time_bound;
 mod visit;
@@ -58,6 +62,8 @@ pub(crate) struct Setting {
     pub folder: PathBuf,
     pub batch_rows: usize,
     pub shards: usize,
+    /// How long the keys of deduplication are kept, in event time; `None`: for ever.
+    pub state_ttl_ms: Option<i64>,
     /// Where an operator spreads the work on one batch.
     pub threads: Arc<rayon::ThreadPool>,
     pub train: TrainSetting,
@@ -172,6 +178,9 @@ impl<'a> Compiler<'a> {
                 Ok(self.dataflow.add_operator(Box::new(Project { columns, schema }), &[input]))
             }
             LogicalPlan::Filter(filter) if !has_subquery(std::slice::from_ref(&filter.predicate)) => {
+                if let Some(output) = self.lower_first_row(plan, filter)? {
+                    return Ok(output);
+                }
                 let input = self.lower(&filter.input)?;
                 let predicate = physical(&filter.predicate, filter.input.schema())?;
                 Ok(self.dataflow.add_operator(Box::new(Filter { predicate }), &[input]))
@@ -216,9 +225,7 @@ impl<'a> Compiler<'a> {
             LogicalPlan::Sort(_) => self.elsewhere(plan, "ORDER BY", "leave it out, and sort what the sink holds"),
             LogicalPlan::Limit(_) => self.elsewhere(plan, "LIMIT", "leave it out, or read a bounded table"),
             LogicalPlan::Join(join) => self.lower_join(plan, join),
-            LogicalPlan::Window(_) => {
-                self.elsewhere(plan, "an OVER aggregate", "compute it over a bounded table, with INSERT INTO")
-            }
+            LogicalPlan::Window(window) => self.lower_over(plan, window),
             LogicalPlan::Projection(_) | LogicalPlan::Filter(_) => self.elsewhere(
                 plan,
                 "a subquery in an expression",
@@ -227,7 +234,7 @@ impl<'a> Compiler<'a> {
             _ => self.elsewhere(
                 plan,
                 "this construct",
-                "use filters, projections, UNION ALL, windows and the ML functions",
+                "use filters, projections, UNION ALL, windows, OVER aggregates, joins, DISTINCT and the ML functions",
             ),
         }
     }

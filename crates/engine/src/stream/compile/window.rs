@@ -74,9 +74,7 @@ impl Compiler<'_> {
         match aggregate.group_expr.iter().position(|expr| is_edge(expr, schema, WindowEdge::End)) {
             Some(end) => self.lower_window_aggregate(aggregate, Some(end)),
             None if self.aggregates_at_the_end(plan, aggregate)? => self.lower_window_aggregate(aggregate, None),
-            None if aggregate.aggr_expr.is_empty() => {
-                self.elsewhere(plan, "DISTINCT, or GROUP BY without a window,", "group by a window")
-            }
+            None if aggregate.aggr_expr.is_empty() => self.lower_distinct(plan, aggregate),
             None => self.elsewhere(
                 plan,
                 "GROUP BY without a window",
