@@ -22,6 +22,15 @@ const HOUSEHOLDS: &str = "household_id % 40 = 1";
 /// Small batches and short intervals: some tens of checkpoints in so short a job.
 const SETTINGS: [&str; 2] = ["execution.checkpointing.interval=20ms", "execution.batch-size=100"];
 
+/// When the job is killed.
+#[derive(Debug, Clone, Copy)]
+enum Moment {
+    /// So long after its start.
+    Started(Duration),
+    /// So long after it first has a checkpoint: in its stream, however busy the machine is.
+    Checkpointed(Duration),
+}
+
 /// One run of the job after another, in a place of its own.
 struct Job {
     place: Workplace,
@@ -65,13 +74,19 @@ impl Job {
     }
 
     /// Starts it and kills it after a while; false if it came to its end before, and ended well.
-    fn kill_after(&self, moment: Duration) -> bool {
+    fn kill_after(&self, moment: Moment) -> bool {
         let mut child = self.start();
-        let began = Instant::now();
-        while began.elapsed() < moment {
+        let (mut began, delay) = match moment {
+            Moment::Started(delay) => (Some(Instant::now()), delay),
+            Moment::Checkpointed(delay) => (None, delay),
+        };
+        while began.is_none_or(|began| began.elapsed() < delay) {
             if let Some(status) = child.try_wait().expect("its state") {
                 assert!(status.success(), "it ended with {status}: {}", self.place.read("stdout"));
                 return false;
+            }
+            if began.is_none() && self.count("home/checkpoints/*/step-*/checkpoint") > 0 {
+                began = Some(Instant::now());
             }
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -83,9 +98,13 @@ impl Job {
     /// Whether the run is over, though its process may not have had the time to say so: the outputs are there, and nothing is
     /// left to go on with.
     fn is_done(&self) -> bool {
-        let run = self.place.path("home/checkpoints").join("*").join("run");
-        let runs = glob::glob(run.to_str().expect("UTF-8")).expect("a pattern").count();
-        runs == 0 && self.output().join("quality_by_department.csv").exists()
+        self.count("home/checkpoints/*/run") == 0 && self.output().join("quality_by_department.csv").exists()
+    }
+
+    /// How many files there are of this pattern.
+    fn count(&self, pattern: &str) -> usize {
+        let pattern = self.place.path(pattern);
+        glob::glob(pattern.to_str().expect("UTF-8")).expect("a pattern").count()
     }
 
     /// The versions of a model: what tells them apart, without when and by which run they were made.
@@ -128,8 +147,13 @@ fn a_job_that_is_killed_at_random_moments_leaves_what_an_uninterrupted_one_leave
     let (mut kills, mut resumed) = (0, 0);
     while kills < KILLS {
         let job = Job::new(&data);
-        let moments: Vec<Duration> =
-            (0..random.random_range(1..=3)).map(|_| duration.mul_f64(random.random_range(0.0..1.0))).collect();
+        let times = random.random_range(1..=3);
+        let mut moment = || match random.random_range(0..2) {
+            0 => Moment::Started(duration.mul_f64(random.random_range(0.0..1.0))),
+            // The stream takes about a fourth of the job.
+            _ => Moment::Checkpointed(duration.mul_f64(random.random_range(0.0..0.25))),
+        };
+        let moments: Vec<Moment> = (0..times).map(|_| moment()).collect();
         let killed = moments.iter().take_while(|moment| job.kill_after(**moment)).count();
         kills += killed;
         // A run that was over before its moment is not run again: it would be a new one, with versions of its own.
