@@ -19,6 +19,8 @@ const KILLS: usize = 20;
 const SEED: u64 = 20;
 /// A share of the households, for the whole year: few rows, but windows, label times and the version of October.
 const HOUSEHOLDS: &str = "household_id % 40 = 1";
+/// No run takes longer, on however busy a machine.
+const RUN_MAX: Duration = Duration::from_secs(300);
 /// Small batches and short intervals: some tens of checkpoints in so short a job.
 const SETTINGS: [&str; 2] = ["execution.checkpointing.interval=20ms", "execution.batch-size=100"];
 
@@ -80,7 +82,13 @@ impl Job {
             Moment::Started(delay) => (Some(Instant::now()), delay),
             Moment::Checkpointed(delay) => (None, delay),
         };
+        let started = Instant::now();
         while began.is_none_or(|began| began.elapsed() < delay) {
+            assert!(
+                started.elapsed() < RUN_MAX,
+                "it neither ends nor comes to its moment: {}",
+                self.place.read("stdout")
+            );
             if let Some(status) = child.try_wait().expect("its state") {
                 assert!(status.success(), "it ended with {status}: {}", self.place.read("stdout"));
                 return false;

@@ -1,13 +1,13 @@
 //! `CREATE MODEL … AS SELECT`: a model learns from the rows of a bounded query, several times over if wanted.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use datafusion::logical_expr::LogicalPlan;
-use tidegate_connectors::forget;
 use tidegate_ml::{DataFault, Model};
 use tidegate_registry::VersionFacts;
 
@@ -16,7 +16,6 @@ use super::watch::Watch;
 use super::{Context, bounded};
 use crate::catalog::model::ModelEntry;
 use crate::catalog::models;
-use crate::catalog::monitor::storage;
 use crate::stream::spill::{SpillReader, SpillWriter};
 use crate::stream::train::{batch_of, model_error};
 use crate::{Error, JobReport, ModelReport, Result};
@@ -44,12 +43,13 @@ impl HistoryColumns {
     }
 }
 
-/// Trains a model on the rows of `plan` and registers a version.
+/// Trains a model on the rows of `plan` and registers a version. `done` marks the job as done, as in [`super::run`].
 pub(crate) fn train(
     entry: &ModelEntry,
     plan: &LogicalPlan,
     columns: &HistoryColumns,
     context: &Context<'_>,
+    done: impl FnOnce(&[PathBuf]) -> Result<()>,
 ) -> Result<JobReport> {
     let name = format!("CREATE MODEL {}", entry.name);
     let sources = Sources::of(std::iter::once(plan))?;
@@ -103,9 +103,7 @@ pub(crate) fn train(
     };
     let registry = context.setting.train.models.registry()?;
     let number = registry.register(&entry.name, &model.save(), &facts).map_err(models::storage)?;
-    for log in sources.finish_dead_letters()? {
-        forget(&log).map_err(storage)?;
-    }
+    done(&sources.finish_dead_letters()?)?;
     Ok(JobReport {
         name,
         sources: sources.reports(),

@@ -9,7 +9,7 @@ use tidegate_sql::sqlparser::ast::{Ident, Query, SelectItem, SetExpr};
 use super::{Place, Session};
 use crate::catalog::table::ConnectorTable;
 use crate::checkpoint::JobFolder;
-use crate::job::{self, Context};
+use crate::job;
 use crate::types::sql_type;
 use crate::{Error, JobReport, Observer, Result};
 
@@ -33,14 +33,7 @@ impl Session {
         };
         let key = format!("{}-{step}", folder.run_id());
         let path = folder.step(step)?;
-        let context = Context {
-            setting: self.job_setting(&path, &key),
-            key,
-            folder: path,
-            checkpoint_every: self.checkpoint_every(),
-            streaming: self.must_stream_by_setting(),
-            observer,
-        };
+        let context = self.job_context(path, key, observer);
         self.jobs_run += 1;
         job::run(&name, &planned, &context, |logs| folder.step_done(step, logs)).map_err(|error| place.running(error))
     }

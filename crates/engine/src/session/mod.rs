@@ -27,6 +27,7 @@ use crate::batch::planner::TidegatePlanner;
 use crate::catalog::models::Models;
 use crate::checkpoint::JobFolder;
 use crate::execution::Execution;
+use crate::job::Context;
 use crate::plan::relation::TableFunctions;
 use crate::stream::compile::Setting;
 use crate::stream::train::TrainSetting;
@@ -310,6 +311,18 @@ impl Session {
             },
             memory_bytes_max: memory_bytes_max(&self.settings),
             checking: self.checking,
+        }
+    }
+
+    /// What a job runs with that keeps its files in `folder`.
+    fn job_context<'a>(&self, folder: PathBuf, key: String, observer: &'a dyn Observer) -> Context<'a> {
+        Context {
+            setting: self.job_setting(&folder, &key),
+            key,
+            folder,
+            checkpoint_every: self.checkpoint_every(),
+            streaming: self.must_stream_by_setting(),
+            observer,
         }
     }
 

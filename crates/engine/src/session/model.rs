@@ -1,6 +1,7 @@
 //! CREATE MODEL, ALTER MODEL, and training on history.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use arrow::datatypes::{DataType, Schema};
 use datafusion::common::DFSchema;
@@ -13,7 +14,7 @@ use super::{Place, Session};
 use crate::catalog::model::{ModelEntry, Refusal};
 use crate::catalog::models::{storage, version_ref};
 use crate::checkpoint::JobFolder;
-use crate::job::{self, Context, HistoryColumns};
+use crate::job::{self, HistoryColumns};
 use crate::{Error, JobReport, Observer, Result};
 
 impl Session {
@@ -154,17 +155,9 @@ impl Session {
         let Some((folder, step)) = folder else { return Err(Error::Internal("a job needs a folder".into())) };
         let key = format!("{}-{step}", folder.run_id());
         let path = folder.step(step)?;
-        let context = Context {
-            setting: self.job_setting(&path, &key),
-            key,
-            folder: path,
-            checkpoint_every: self.checkpoint_every(),
-            streaming: false,
-            observer,
-        };
-        let report = job::train(&entry, &plan, &columns, &context).map_err(|error| place.running(error))?;
-        folder.step_done(step, &[])?;
-        Ok(report)
+        let context = self.job_context(path, key, observer);
+        let done = |logs: &[PathBuf]| folder.step_done(step, logs);
+        job::train(&entry, &plan, &columns, &context, done).map_err(|error| place.running(error))
     }
 
     /// Checks a `CREATE MODEL … AS SELECT` without running it.

@@ -10,7 +10,7 @@ use tidegate_sql::{Located, Source, Statement};
 
 use super::{Place, Session};
 use crate::checkpoint::JobFolder;
-use crate::job::{self, Context};
+use crate::job;
 use crate::plan::rewrite::rewrite_flink_spellings;
 use crate::stream::compile::must_stream;
 use crate::{Observer, Result};
@@ -46,14 +46,7 @@ impl Session {
         let key = format!("{}-select-{}", folder.run_id(), self.jobs_run);
         self.jobs_run += 1;
         let step = folder.step(0)?;
-        let context = Context {
-            setting: self.job_setting(&step, &key),
-            key,
-            folder: step,
-            checkpoint_every: self.checkpoint_every(),
-            streaming: self.must_stream_by_setting(),
-            observer,
-        };
+        let context = self.job_context(step, key, observer);
         let ran = job::select(&plan, &context, bytes_max);
         folder.end()?;
         let (batches, report) = ran.map_err(|error| place.running(error))?;

@@ -13,9 +13,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch, UInt64Array};
-use arrow::compute::{cast, filter, filter_record_batch};
-use arrow::datatypes::{DataType, Schema, SchemaRef, TimeUnit, TimestampMillisecondType};
+use arrow::array::{ArrayRef, BooleanArray, RecordBatch, UInt64Array};
+use arrow::compute::{filter, filter_record_batch};
+use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::physical_expr::PhysicalExpr;
 use serde::{Deserialize, Serialize};
 use tidegate_ml::snapshot::{decode, encode};
@@ -23,6 +23,7 @@ use tidegate_ml::snapshot::{decode, encode};
 use super::in_order::{self, InOrder, Ready};
 use super::keys::{Keys, key_schema};
 use super::operator::{AFTER_ALL, BEFORE_ALL, Operator};
+use crate::batch::window;
 use crate::plan::attribute::Rowtime;
 use crate::{Error, OperatorReport, Result};
 
@@ -285,6 +286,5 @@ impl Operator for Distinct {
 
 /// Times in milliseconds; before all for rows without one.
 fn milliseconds(times: &ArrayRef) -> Result<Vec<i64>> {
-    let times = cast(times, &DataType::Timestamp(TimeUnit::Millisecond, None))?;
-    Ok(times.as_primitive::<TimestampMillisecondType>().iter().map(|time| time.unwrap_or(BEFORE_ALL + 1)).collect())
+    Ok(window::milliseconds(times)?.iter().map(|time| time.unwrap_or(BEFORE_ALL + 1)).collect())
 }

@@ -6,13 +6,13 @@
 //! delay: that depends on this input's rows and their order alone. What is passed on is that same watermark, a promise that
 //! no row below it follows.
 
-use arrow::array::{AsArray, BooleanArray, RecordBatch};
-use arrow::compute::{cast, filter_record_batch};
-use arrow::datatypes::{DataType, TimeUnit, TimestampMillisecondType};
-use serde::{Deserialize, Serialize};
+use arrow::array::{BooleanArray, RecordBatch};
+use arrow::compute::filter_record_batch;
 use tidegate_ml::snapshot::{decode, encode};
 
-use super::operator::{AFTER_ALL, BEFORE_ALL, Operator};
+use super::lateness::{Lateness, Origin};
+use super::operator::Operator;
+use crate::batch::window::milliseconds;
 use crate::plan::attribute::Rowtime;
 use crate::{Error, OperatorReport, Result};
 
@@ -20,39 +20,27 @@ use crate::{Error, OperatorReport, Result};
 pub(crate) struct InTime {
     /// What it is part of, for the report.
     name: String,
-    rowtime: Rowtime,
-    state: State,
-}
-
-#[derive(Serialize, Deserialize)]
-struct State {
-    watermark: i64,
-    rows_late: u64,
+    column: usize,
+    lateness: Lateness,
 }
 
 impl InTime {
     pub(crate) fn new(name: String, rowtime: Rowtime) -> Self {
-        Self { name, rowtime, state: State { watermark: BEFORE_ALL, rows_late: 0 } }
+        Self { name, column: rowtime.column, lateness: Lateness::new(Origin::Rows { delay_ms: rowtime.delay_ms }) }
     }
 }
 
 impl Operator for InTime {
     fn process(&mut self, _input: usize, batch: RecordBatch, out: &mut Vec<RecordBatch>) -> Result<()> {
-        let time = cast(batch.column(self.rowtime.column), &DataType::Timestamp(TimeUnit::Millisecond, None))?;
-        let State { watermark, rows_late } = &mut self.state;
-        let kept: BooleanArray = time
-            .as_primitive::<TimestampMillisecondType>()
+        let kept: BooleanArray = milliseconds(batch.column(self.column))?
             .iter()
             .map(|time| {
-                let Some(time) = time else { return Some(false) };
-                let in_time = time >= *watermark;
-                *watermark = (*watermark).max(time.saturating_sub(self.rowtime.delay_ms));
+                let in_time = time.is_some_and(|time| time >= self.lateness.watermark());
+                self.lateness.row(time, !in_time);
                 Some(in_time)
             })
             .collect();
-        let late = kept.len() - kept.true_count();
-        *rows_late += late as u64;
-        let batch = if late == 0 { batch } else { filter_record_batch(&batch, &kept)? };
+        let batch = if kept.true_count() == kept.len() { batch } else { filter_record_batch(&batch, &kept)? };
         if batch.num_rows() > 0 {
             out.push(batch);
         }
@@ -60,19 +48,19 @@ impl Operator for InTime {
     }
 
     fn watermark(&mut self, time: i64, _out: &mut Vec<RecordBatch>) -> Result<i64> {
-        Ok(if time == AFTER_ALL { AFTER_ALL } else { self.state.watermark })
+        Ok(self.lateness.advance(time))
     }
 
     fn snapshot(&mut self) -> Result<Vec<u8>> {
-        Ok(encode(&self.state))
+        Ok(encode(self.lateness.saved()))
     }
 
     fn restore(&mut self, state: &[u8]) -> Result<()> {
-        self.state = decode(state).map_err(|error| Error::Storage(error.to_string()))?;
+        self.lateness.restore(decode(state).map_err(|error| Error::Storage(error.to_string()))?);
         Ok(())
     }
 
     fn operator_report(&self) -> Option<OperatorReport> {
-        Some(OperatorReport { operator: self.name.clone(), rows_late: self.state.rows_late, state_bytes_max: 0 })
+        Some(OperatorReport { operator: self.name.clone(), rows_late: self.lateness.rows_late(), state_bytes_max: 0 })
     }
 }

@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, RecordBatchOptions};
+use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, RecordBatchOptions};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit, TimestampMillisecondType};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use serde::{Deserialize, Serialize};
 use tidegate_ml::metric::{METRICS, Metric};
 use tidegate_ml::prequential::{Prequential, Processed, Snapshot};
@@ -16,6 +16,7 @@ use tidegate_ml::{DataFault, LabelKind, Model, OutputRole, Task};
 use tidegate_registry::VersionFacts;
 
 use super::operator::{AFTER_ALL, Operator};
+use crate::batch::window;
 use crate::catalog::bad_rows::BadRows;
 use crate::catalog::model::ModelEntry;
 use crate::catalog::models::{self, Models};
@@ -357,6 +358,5 @@ pub(crate) fn batch_of<'a>(
 
 /// Times in milliseconds.
 fn milliseconds(column: &ArrayRef) -> Result<Int64Array> {
-    let time = cast(column, &DataType::Timestamp(TimeUnit::Millisecond, None))?;
-    Ok(time.as_primitive::<TimestampMillisecondType>().reinterpret_cast())
+    Ok(window::milliseconds(column)?.reinterpret_cast())
 }
