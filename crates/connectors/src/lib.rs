@@ -39,8 +39,9 @@ mod table;
 pub use error::{Error, Result};
 pub use filesystem::commit::forget;
 pub use table::{
-    BadRecord, Chunk, ColumnFilter, CommitMode, Committed, CompareOp, Fingerprint, OnError, Position, Reader, Scan,
-    ScanRequest, Sink, SinkRequest, Table, TableSpec, dead_letter_schema, dead_letters,
+    BadRecord, Chunk, ColumnFilter, CommitMode, Committed, CompareOp, Fingerprint, OnError, PartEvent, PartOrder,
+    PartsReader, Position, Reader, Scan, ScanRequest, Sink, SinkRequest, Table, TableSpec, dead_letter_schema,
+    dead_letters,
 };
 
 use std::sync::Arc;

@@ -3,12 +3,15 @@
 //! ```text
 //! TableSpec ──open_table──► Table ──scan──► Scan ──open(part, from)──► Reader ──next──► Chunk { batch, position, bad }
 //!                             │
+//!                             │              └──open_all(from)──► PartsReader ──next──► PartEvent
 //!                             └────sink──► Sink:  write* prepare (write* prepare)*  finish
 //! ```
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -148,12 +151,72 @@ pub trait Scan: Send + Sync + fmt::Debug {
     /// How many rows there are in all, if that is known.
     fn total_rows(&self) -> Option<u64>;
 
+    /// How the parts follow each other, and so which way they are read.
+    fn order(&self) -> PartOrder {
+        PartOrder::OneByOne
+    }
+
+    /// Opens all parts of a scan that is not [`PartOrder::OneByOne`]: each after its position in `from`, others from where the
+    /// table says that reading begins.
+    ///
+    /// # Errors
+    /// The input cannot be reached, or a position is of another one; always where parts are read one by one.
+    fn open_all(&self, _from: &BTreeMap<u64, Position>) -> Result<Box<dyn PartsReader>> {
+        Err(Error::Unsupported { table: String::new(), connector: "", what: "reads its parts one by one".to_string() })
+    }
+
+    /// Tells that a checkpoint with these positions is saved: nothing before them will be asked for again. A courtesy to
+    /// whoever watches the input, such as a consumer group whose lag is shown; recovery does not rest on it.
+    ///
+    /// # Errors
+    /// The input cannot be reached.
+    fn checkpointed(&self, _positions: &BTreeMap<u64, Position>) -> Result<()> {
+        Ok(())
+    }
+
     /// A hash that tells this input from another: of its files' sizes, first and last bytes, or of the settings that its rows
     /// are computed by. The same in every version of this program, and wherever the files lie.
     ///
     /// # Errors
     /// A file is gone.
     fn fingerprint(&self) -> Result<u64>;
+}
+
+/// How the parts of a scan follow each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PartOrder {
+    /// Their number is known, and each is read to its end by [`Scan::open`]: the files of a folder.
+    OneByOne,
+    /// They go on beside each other, each with an event time of its own: the partitions of a topic. [`Scan::open_all`] reads them.
+    SideBySide,
+    /// They appear one after the other and are one stream together: a folder watched for new files. [`Scan::open_all`] reads
+    /// them.
+    AsTheyAppear,
+}
+
+/// Reads all parts of a table at once.
+pub trait PartsReader: Send {
+    /// What comes next. Waits for it up to `patience`. Asks for no more of the parts in `held` (rows of them that are on their
+    /// way may still come): the caller waits for others first.
+    ///
+    /// # Errors
+    /// The input cannot be read, or a record cannot and the table's policy is [`OnError::Fail`].
+    fn next(&mut self, patience: Duration, held: &BTreeSet<u64>) -> Result<PartEvent>;
+}
+
+/// What a [`PartsReader`] gives.
+#[derive(Debug, Clone)]
+pub enum PartEvent {
+    /// There is a part that was not spoken of before, and this is where it is read from. Comes before its first rows.
+    Found(Position),
+    /// Rows of one part, which their position names.
+    Chunk(Chunk),
+    /// A part is at its end.
+    Ended(u64),
+    /// Nothing has come.
+    Nothing,
+    /// All parts are at their end and no more will appear.
+    End,
 }
 
 /// Reads one part of a table.
