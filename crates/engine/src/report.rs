@@ -87,6 +87,8 @@ pub struct JobReport {
     pub checkpoints: u64,
     /// The checkpoint that it went on from, if it had been interrupted.
     pub resumed_from: Option<u64>,
+    /// How often it failed and was restarted from its last checkpoint.
+    pub restarts: u64,
     /// From start to end, of this run.
     #[serde(serialize_with = "seconds")]
     pub elapsed: Duration,

@@ -45,6 +45,10 @@ pub(crate) fn lines(job: &JobReport, paint: Paint) -> Vec<String> {
     if let Some(checkpoint) = job.resumed_from {
         lines.push(format!("    {}", paint.dim(format!("went on from checkpoint {checkpoint}"))));
     }
+    if job.restarts > 0 {
+        let times = number::counted(job.restarts, "time");
+        lines.push(format!("    {}", paint.yellow(format!("restarted {times} from its last checkpoint"))));
+    }
     lines
 }
 
@@ -141,6 +145,7 @@ mod tests {
             operators: vec![OperatorReport { operator: "TUMBLE".to_string(), rows_late: 4, state_bytes_max: 1 }],
             checkpoints: 2,
             resumed_from: Some(7),
+            restarts: 1,
             elapsed: Duration::from_millis(12_300),
         };
         assert_eq!(
@@ -152,7 +157,8 @@ mod tests {
     late     TUMBLE       4 rows too late, left out
     wrote    predictions  1,201,224 rows to out/predictions.parquet
     wrote    quality      12 rows to q/part-0.csv, q/part-1.csv, q/part-2.csv and 2 more files
-    went on from checkpoint 7"
+    went on from checkpoint 7
+    restarted 1 time from its last checkpoint"
         );
     }
 

@@ -3,6 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::sources::Sources;
+use crate::checkpoint::RunHandle;
+use crate::requests::Inbox;
 use crate::{Observer, Progress};
 
 /// How often progress is told.
@@ -34,13 +36,25 @@ pub(super) struct Watch<'a> {
     observer: &'a dyn Observer,
     pub(super) began: Instant,
     told: Instant,
+    inbox: Option<Inbox>,
 }
 
 impl<'a> Watch<'a> {
     pub(super) fn begin(stage: &str, sources: &'a Sources, totals: Totals, observer: &'a dyn Observer) -> Self {
         let now = Instant::now();
         observer.progress(&Progress { stage: stage.to_string(), ..Progress::default() });
-        Self { stage: stage.to_string(), sources, totals, again: None, observer, began: now, told: now }
+        Self { stage: stage.to_string(), sources, totals, again: None, observer, began: now, told: now, inbox: None }
+    }
+
+    /// Refuses what is asked of a job that has no state before its end.
+    pub(super) fn answering(mut self, run: Option<&RunHandle>) -> Self {
+        self.inbox = run.map(|run| Inbox::new(&run.folder));
+        self
+    }
+
+    /// Warns the user.
+    pub(super) fn warn(&self, message: &str) {
+        self.observer.warning(message);
     }
 
     /// Sets what there is to read, when that is known only later.
@@ -68,6 +82,13 @@ impl<'a> Watch<'a> {
         if due {
             self.told = Instant::now();
             self.tell();
+            // Whoever asks must not be able to stop the job by a file that cannot be read.
+            if let Some(Ok(Some(asked))) = self.inbox.as_mut().map(Inbox::next) {
+                let _ = asked.refuse(format!(
+                    "it runs {}, a bounded query, which has no state to save before it ends; Ctrl-C stops it",
+                    self.stage
+                ));
+            }
         }
         due && self.should_stop()
     }

@@ -1,11 +1,14 @@
 //! The operators of a job as a graph, and the round that drives it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use serde::{Deserialize, Serialize};
 
+use super::identity::{Description, Identity};
+use super::matching::{Matched, Parts, matched};
 use super::operator::{AFTER_ALL, BEFORE_ALL, Operator};
 use super::sink::SinkThread;
 use super::source::{Next, Progress, Source};
@@ -30,6 +33,7 @@ pub(crate) enum Output {
 
 struct Node {
     operator: Box<dyn Operator>,
+    identity: Identity,
     /// The watermark of each input; the operator sees the least.
     inputs: Vec<i64>,
     watermark: i64,
@@ -57,6 +61,9 @@ pub(crate) enum Taker {
 
 pub(crate) struct SinkNode {
     pub name: String,
+    identity: Identity,
+    /// Names the sink to its connector, in this run: see [`tidegate_connectors::SinkRequest::job`].
+    pub key: String,
     pub taker: Option<Taker>,
     pub rows: u64,
 }
@@ -65,35 +72,104 @@ pub(crate) struct SinkNode {
 #[derive(Default)]
 pub(crate) struct Dataflow {
     pub sources: Vec<Source>,
+    source_identities: Vec<Identity>,
     source_targets: Vec<Vec<Port>>,
     ended: Vec<bool>,
     nodes: Vec<Node>,
     pub sinks: Vec<SinkNode>,
     turn: usize,
+    /// Where what is added stands in the script.
+    pub making: Making,
+}
+
+/// The INSERT that parts are made for.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Making {
+    pub insert: String,
+    pub line: u32,
+    /// The view, and its line, that each kind of operator stands in, where all of the kind stand in one.
+    pub views: BTreeMap<&'static str, (String, u32)>,
 }
 
 /// The state of all of it between two rounds.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct DataflowState {
-    sources: Vec<Progress>,
-    ended: Vec<bool>,
-    turn: u64,
-    operators: Vec<(Vec<u8>, Vec<i64>, i64)>,
-    sinks: Vec<(Vec<u8>, u64)>,
+    pub sources: Vec<Progress>,
+    pub ended: Vec<bool>,
+    pub turn: u64,
+    pub operators: Vec<OperatorState>,
+    pub sinks: Vec<SinkState>,
+    pub identities: Identities,
+}
+
+/// The state of an operator, and the watermarks that it has come to.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct OperatorState {
+    pub state: Vec<u8>,
+    inputs: Vec<i64>,
+    watermark: i64,
+}
+
+/// The state of a sink.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct SinkState {
+    pub key: String,
+    /// What [`tidegate_connectors::Sink::prepare`] returned.
+    pub prepared: Vec<u8>,
+    pub rows: u64,
+    /// Whether all of its rows are visible, so that there is nothing left to do for another run.
+    pub is_visible: bool,
+    /// The folder of a savepoint's files that has its hidden rows, if they have not been taken over yet.
+    pub carried: Option<String>,
+}
+
+/// What the parts of a state are.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Identities {
+    pub sources: Vec<Identity>,
+    pub operators: Vec<Identity>,
+    pub sinks: Vec<Identity>,
 }
 
 impl Dataflow {
     pub(crate) fn add_source(&mut self, source: Source) -> Output {
         self.sources.push(source);
+        self.source_identities.push(Identity::default());
         self.source_targets.push(Vec::new());
         self.ended.push(false);
         Output::Source(self.sources.len() - 1)
     }
 
+    /// Says what a source is.
+    pub(crate) fn identify(&mut self, source: Output, identity: Identity) -> Output {
+        if let Output::Source(index) = source {
+            self.source_identities[index] = self.placed(identity);
+        }
+        source
+    }
+
+    /// Adds an operator whose state, if it has one, is only good for the very same plan.
     pub(crate) fn add_operator(&mut self, operator: Box<dyn Operator>, inputs: &[Output]) -> Output {
+        self.add(operator, None, inputs)
+    }
+
+    /// Adds an operator whose state is good for every plan in which it is described in the same way.
+    pub(crate) fn add_described(
+        &mut self,
+        operator: Box<dyn Operator>,
+        description: Description,
+        inputs: &[Output],
+    ) -> Output {
+        self.add(operator, Some(description), inputs)
+    }
+
+    fn add(&mut self, operator: Box<dyn Operator>, description: Option<Description>, inputs: &[Output]) -> Output {
+        let below: Vec<&Identity> = inputs.iter().map(|input| self.identity(*input)).collect();
+        let identity = self.placed(Identity::over(description, "an operator", &below));
         let node = self.nodes.len();
         self.nodes.push(Node {
             operator,
+            identity,
             inputs: vec![BEFORE_ALL; inputs.len()],
             watermark: BEFORE_ALL,
             targets: Vec::new(),
@@ -104,8 +180,25 @@ impl Dataflow {
         Output::Operator(node)
     }
 
-    pub(crate) fn add_sink(&mut self, name: String, from: Output) -> usize {
-        self.sinks.push(SinkNode { name, taker: None, rows: 0 });
+    fn identity(&self, of: Output) -> &Identity {
+        match of {
+            Output::Source(source) => &self.source_identities[source],
+            Output::Operator(node) => &self.nodes[node].identity,
+        }
+    }
+
+    /// With its place in the script.
+    fn placed(&self, identity: Identity) -> Identity {
+        let Making { insert, line, views } = &self.making;
+        let view = views.get(identity.description.kind.as_str()).cloned();
+        Identity { insert: insert.clone(), line: *line, view, ..identity }
+    }
+
+    /// `declared` is how the table is declared: rows that are not visible yet fit no other declaration.
+    pub(crate) fn add_sink(&mut self, name: String, declared: &str, from: Output) -> usize {
+        let description = Description::named("the sink", &name).on("the declaration", declared);
+        let identity = self.placed(Identity::over(Some(description), "", &[]));
+        self.sinks.push(SinkNode { name, identity, key: String::new(), taker: None, rows: 0 });
         let sink = self.sinks.len() - 1;
         self.connect(from, Port::Sink(sink));
         sink
@@ -203,47 +296,95 @@ impl Dataflow {
 
     /// The state between two rounds. Sinks have made durable what they took.
     pub(crate) fn snapshot(&mut self) -> Result<DataflowState> {
+        let operator = |node: &mut Node| {
+            Ok(OperatorState {
+                state: node.operator.snapshot()?,
+                inputs: node.inputs.clone(),
+                watermark: node.watermark,
+            })
+        };
         Ok(DataflowState {
             sources: self.sources.iter_mut().map(Source::snapshot).collect(),
             ended: self.ended.clone(),
             turn: self.turn as u64,
-            operators: self
-                .nodes
-                .iter_mut()
-                .map(|node| Ok((node.operator.snapshot()?, node.inputs.clone(), node.watermark)))
-                .collect::<Result<_>>()?,
-            sinks: self.sinks.iter().map(|sink| Ok((sink.prepare()?, sink.rows))).collect::<Result<_>>()?,
+            operators: self.nodes.iter_mut().map(operator).collect::<Result<_>>()?,
+            sinks: self.sinks.iter().map(SinkNode::state).collect::<Result<_>>()?,
+            identities: Identities {
+                sources: self.source_identities.clone(),
+                operators: self.nodes.iter().map(|node| node.identity.clone()).collect(),
+                sinks: self.sinks.iter().map(|sink| sink.identity.clone()).collect(),
+            },
         })
     }
 
-    /// Goes on from a state. Sinks are attached afterwards, with what [`DataflowState::sink`] says.
-    pub(crate) fn restore(&mut self, state: &DataflowState) -> Result<()> {
-        let same_shape = state.sources.len() == self.sources.len()
-            && state.operators.len() == self.nodes.len()
-            && state.sinks.len() == self.sinks.len();
-        if !same_shape {
-            return Err(Error::Storage("the checkpoint is of another plan; run with --fresh to begin anew".into()));
-        }
-        for (node, (bytes, inputs, watermark)) in self.nodes.iter_mut().zip(&state.operators) {
-            if !bytes.is_empty() {
-                node.operator.restore(bytes)?;
+    /// Finds for each part its state; see [`matched`].
+    ///
+    /// # Errors
+    /// State would be lost, and `allow_dropped` does not say that it may.
+    pub(crate) fn matched(&self, state: DataflowState, allow_dropped: bool) -> Result<Matched> {
+        let now = Parts {
+            sources: self.source_identities.iter().collect(),
+            operators: self.nodes.iter().map(|node| &node.identity).collect(),
+            sinks: self.sinks.iter().map(|sink| &sink.identity).collect(),
+        };
+        matched(state, &now, allow_dropped)
+    }
+
+    /// Goes on from a state. Sinks are attached afterwards.
+    pub(crate) fn restore(&mut self, state: &Matched) -> Result<()> {
+        for (node, state) in self.nodes.iter_mut().zip(&state.operators) {
+            let Some(OperatorState { state, inputs, watermark }) = state else { continue };
+            if !state.is_empty() {
+                node.operator.restore(state).map_err(|error| of_operator(&node.identity, error))?;
             }
-            node.inputs.clone_from(inputs);
-            node.watermark = *watermark;
+            // A UNION may have got another branch.
+            if inputs.len() == node.inputs.len() {
+                node.inputs.clone_from(inputs);
+                node.watermark = *watermark;
+            }
         }
-        for (sink, (_, rows)) in self.sinks.iter_mut().zip(&state.sinks) {
-            sink.rows = *rows;
+        for (sink, state) in self.sinks.iter_mut().zip(&state.sinks) {
+            sink.rows = state.as_ref().map_or(0, |state| state.rows);
         }
-        self.ended.clone_from(&state.ended);
-        self.turn = state.turn as usize;
+        for (ended, state) in self.ended.iter_mut().zip(&state.sources) {
+            *ended = state.as_ref().is_some_and(|(_, ended)| *ended);
+        }
+        self.turn = state.turn;
         Ok(())
     }
 
     /// Starts the threads that read.
-    pub(crate) fn start(&mut self, state: Option<&DataflowState>) {
+    pub(crate) fn start(&mut self, state: Option<&Matched>) {
         for (index, source) in self.sources.iter_mut().enumerate() {
-            source.start(state.map(|state| state.sources[index].clone()));
+            let progress = state.and_then(|state| state.sources.get(index)?.as_ref());
+            source.start(progress.map(|(progress, _)| progress.clone()));
         }
+    }
+
+    /// Tells parts that are new in a changed script which of their inputs have ended: what has ended says so only once.
+    pub(crate) fn settle(&mut self) -> Result<()> {
+        for source in 0..self.sources.len() {
+            if self.ended[source] {
+                self.advance(&self.source_targets[source].clone(), AFTER_ALL)?;
+            }
+        }
+        for node in 0..self.nodes.len() {
+            if self.nodes[node].watermark == AFTER_ALL {
+                let targets = self.nodes[node].targets.clone();
+                self.advance(&targets, AFTER_ALL)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends all sources where they are: windows close, and what waits for more rows waits no longer.
+    pub(crate) fn drain(&mut self) -> Result<()> {
+        for source in 0..self.sources.len() {
+            if !std::mem::replace(&mut self.ended[source], true) {
+                self.advance(&self.source_targets[source].clone(), AFTER_ALL)?;
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn operators(&mut self) -> impl Iterator<Item = &mut Box<dyn Operator>> {
@@ -251,10 +392,11 @@ impl Dataflow {
     }
 }
 
-impl DataflowState {
-    /// What the sink of this number gave at the checkpoint.
-    pub(crate) fn sink(&self, index: usize) -> Option<&[u8]> {
-        self.sinks.get(index).map(|(prepared, _)| prepared.as_slice())
+/// Says whose state could not be read.
+fn of_operator(identity: &Identity, error: Error) -> Error {
+    match error {
+        Error::Storage(message) => Error::Storage(format!("the state of {}: {message}", identity.words())),
+        other => other,
     }
 }
 
@@ -277,10 +419,11 @@ impl SinkNode {
         }
     }
 
-    fn prepare(&self) -> Result<Vec<u8>> {
-        match &self.taker {
-            Some(Taker::Table(sink, _)) => sink.prepare(),
-            _ => Ok(Vec::new()),
-        }
+    fn state(&self) -> Result<SinkState> {
+        let prepared = match &self.taker {
+            Some(Taker::Table(sink, _)) => sink.prepare()?,
+            _ => Vec::new(),
+        };
+        Ok(SinkState { key: self.key.clone(), prepared, rows: self.rows, is_visible: false, carried: None })
     }
 }

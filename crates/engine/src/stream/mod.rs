@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`compile`] | a plan to a dataflow |
 //! | [`dataflow`] | the operators as a graph, and the round |
+//! | [`identity`], [`matching`] | what operators are; their states, found again in a script that has changed |
 //! | [`source`] | a table or a stored stage, read ahead by a thread |
 //! | [`stateless`] | filter, project, predict |
 //! | [`window`] | TUMBLE, HOP, CUMULATE: windows assigned, late rows dropped |
@@ -34,6 +35,7 @@ pub(crate) mod dataflow;
 pub(crate) mod deduplicate;
 mod groups;
 mod held;
+pub(crate) mod identity;
 pub(crate) mod in_order;
 pub(crate) mod in_time;
 pub(crate) mod interval_join;
@@ -41,6 +43,7 @@ pub(crate) mod join;
 pub(crate) mod keys;
 pub(crate) mod lateness;
 pub(crate) mod lookup_join;
+pub(crate) mod matching;
 pub(crate) mod operator;
 pub(crate) mod over;
 pub(crate) mod session;

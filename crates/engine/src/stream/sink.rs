@@ -1,5 +1,6 @@
 //! A sink on a thread of its own, so that encoding and compressing go on beside the next round.
 
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 
 use arrow::array::RecordBatch;
@@ -16,6 +17,7 @@ enum Request {
     Write(RecordBatch),
     Prepare(Sender<Result<Vec<u8>>>),
     Commit(Vec<u8>, Sender<Result<Committed>>),
+    Carry(Vec<u8>, PathBuf, Sender<Result<bool>>),
     Finish(Sender<Result<Committed>>),
     Abort(Sender<Result<()>>),
 }
@@ -47,6 +49,11 @@ impl SinkThread {
         self.ask(|reply| Request::Commit(prepared, reply))
     }
 
+    /// See [`Sink::carry`].
+    pub(crate) fn carry(&self, prepared: Vec<u8>, folder: &Path) -> Result<bool> {
+        self.ask(|reply| Request::Carry(prepared, folder.to_path_buf(), reply))
+    }
+
     /// See [`Sink::finish`].
     pub(crate) fn finish(&self) -> Result<Committed> {
         self.ask(Request::Finish)
@@ -70,25 +77,28 @@ fn gone() -> Error {
 
 /// Does what is asked, in order, until nobody asks any more. After an error, every later request gets it.
 fn serve(mut sink: Box<dyn Sink>, requests: &Receiver<Request>) {
-    let mut failed: Option<String> = None;
+    let mut failed: Option<Error> = None;
     while let Ok(request) = requests.recv() {
         match request {
             Request::Write(batch) => {
                 if failed.is_none() {
-                    failed = sink.write(&batch).err().map(|error| storage(error).to_string());
+                    failed = sink.write(&batch).err().map(storage);
                 }
             }
             Request::Abort(reply) => answer(reply, sink.abort().map_err(storage)),
             Request::Prepare(reply) => answer(reply, unless(&failed, || sink.prepare())),
             Request::Commit(prepared, reply) => answer(reply, unless(&failed, || sink.commit(&prepared))),
+            Request::Carry(prepared, folder, reply) => {
+                answer(reply, unless(&failed, || sink.carry(&prepared, &folder)));
+            }
             Request::Finish(reply) => answer(reply, unless(&failed, || sink.finish())),
         }
     }
 }
 
-fn unless<T>(failed: &Option<String>, act: impl FnOnce() -> tidegate_connectors::Result<T>) -> Result<T> {
+fn unless<T>(failed: &Option<Error>, act: impl FnOnce() -> tidegate_connectors::Result<T>) -> Result<T> {
     match failed {
-        Some(message) => Err(Error::Storage(message.clone())),
+        Some(error) => Err(error.duplicate()),
         None => act().map_err(storage),
     }
 }
