@@ -88,10 +88,10 @@ pub fn run_script(
             collecting.done(&Done::AlreadyDone { message: summary(&located.statement) });
         } else {
             let ran = session.run(&script.source, located, &collecting, Some((held, step)));
-            if matches!(ran, Err(Error::Saved(_)))
+            if matches!(ran, Err(Error::Saved(_) | Error::Stopped { resumable: false }))
                 && let Some(folder) = folder.take()
             {
-                // The savepoint has all of it.
+                // A savepoint has all of it, or the user wants none of it.
                 folder.end()?;
             }
             ran?;

@@ -65,6 +65,8 @@ pub(crate) struct Context<'a> {
     pub restart: Option<restart::Setting>,
     /// When the user asks it to stop, sources are ended and the job comes to its end.
     pub drain: bool,
+    /// When the user asks it to stop, its checkpoints go as well.
+    pub delete_on_stop: bool,
     /// The run that it is a step of; `None` for what is never gone on with.
     pub run: Option<RunHandle>,
     pub streaming: bool,

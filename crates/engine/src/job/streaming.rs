@@ -8,7 +8,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tidegate_connectors::CommitMode;
 
@@ -20,7 +20,7 @@ use super::{Context, Insert, PATIENCE, open_sink, saving};
 use crate::requests::{Answer, Inbox, Pending};
 use crate::stream::compile::Compiler;
 use crate::stream::dataflow::{Dataflow, Round, SinkState, Taker};
-use crate::{Error, JobReport, Result, SinkReport};
+use crate::{Backpressure, Error, JobReport, Result, SinkReport};
 
 /// Runs INSERTs to the end of their sources, from the last checkpoint if there is one.
 pub(super) fn run(
@@ -58,6 +58,33 @@ struct Tally {
     checkpoints: u64,
     /// The checkpoint that the first attempt went on from.
     resumed_from: Option<u64>,
+    pressure: Pressure,
+}
+
+/// What the rounds waited for, and how long they took in all.
+#[derive(Debug, Clone, Copy, Default)]
+struct Pressure {
+    sources: Duration,
+    sinks: Duration,
+    total: Duration,
+}
+
+impl Pressure {
+    fn plus(self, other: Self) -> Self {
+        Self {
+            sources: self.sources + other.sources,
+            sinks: self.sinks + other.sinks,
+            total: self.total + other.total,
+        }
+    }
+
+    fn shares(self) -> Backpressure {
+        let share = |part: Duration| match self.total.is_zero() {
+            true => 0.0,
+            false => (part.as_secs_f64() / self.total.as_secs_f64()).min(1.0),
+        };
+        Backpressure { waiting_for_sources: share(self.sources), waiting_for_sinks: share(self.sinks) }
+    }
 }
 
 /// A job that is through: its report, the logs of its sinks, and the request to drain it that has no answer yet, with the
@@ -78,7 +105,7 @@ fn attempt(
         tally.resumed_from = (stream.number > 0).then_some(stream.number);
     }
     let first = stream.number;
-    let ran = stream.run(watch);
+    let ran = stream.run(watch, &mut tally.pressure);
     tally.checkpoints += stream.number - first;
     let drained = ran?;
 
@@ -101,6 +128,7 @@ fn attempt(
         operators: stream.dataflow.operators().filter_map(|operator| operator.operator_report()).collect(),
         checkpoints: tally.checkpoints,
         resumed_from: tally.resumed_from,
+        backpressure: tally.pressure.shares(),
         ..JobReport::default()
     };
     Ok((report, logs, drained.map(|request| (request, stream.number))))
@@ -209,12 +237,23 @@ impl<'a> Stream<'a> {
     }
 
     /// Runs rounds until all sources have ended. Gives the request to drain that ended them, if one did.
-    fn run(&mut self, watch: &mut Watch<'_>) -> Result<Option<Pending>> {
+    fn run(&mut self, watch: &mut Watch<'_>, pressure: &mut Pressure) -> Result<Option<Pending>> {
         let every = self.context.checkpoint_every;
         let (mut draining, mut drained): (bool, Option<Pending>) = (false, None);
         let mut checkpointed = Instant::now();
+        let before = *pressure;
+        let (began, mut rounds) = (Instant::now(), Duration::ZERO);
         while !self.ended {
-            if self.dataflow.round(PATIENCE)? == Round::Ended {
+            let round_began = Instant::now();
+            let round = self.dataflow.round(PATIENCE)?;
+            rounds += round_began.elapsed();
+            *pressure = before.plus(Pressure {
+                sources: rounds.saturating_sub(self.dataflow.busy()),
+                sinks: self.dataflow.waited_for_sinks(),
+                total: began.elapsed(),
+            });
+            watch.set_backpressure(pressure.shares());
+            if round == Round::Ended {
                 self.take_checkpoint(true)?;
             }
             watch.look();
@@ -222,6 +261,9 @@ impl<'a> Stream<'a> {
                 break;
             }
             if !draining && watch.should_stop() {
+                if self.context.delete_on_stop {
+                    return self.cancel();
+                }
                 if !self.context.drain {
                     self.take_checkpoint(false)?;
                     return Err(Error::Stopped { resumable: true });
@@ -246,6 +288,25 @@ impl<'a> Stream<'a> {
         }
         watch.tell();
         Ok(drained)
+    }
+
+    /// Ends for good: what can be seen stays, and nothing else.
+    fn cancel<T>(&mut self) -> Result<T> {
+        if let Some(run) = &self.context.run {
+            run.give_up()?;
+        }
+        self.abort()?;
+        Err(Error::Stopped { resumable: false })
+    }
+
+    /// Drops all rows that cannot be seen.
+    fn abort(&self) -> Result<()> {
+        for sink in &self.dataflow.sinks {
+            if let Some(Taker::Table(sink, _)) = &sink.taker {
+                sink.abort()?;
+            }
+        }
+        self.sources.abort_dead_letters()
     }
 
     /// Takes a checkpoint, and shows the rows up to it where that is done as the job goes.
@@ -293,12 +354,7 @@ impl<'a> Stream<'a> {
         };
         // From here on the savepoint alone goes on; hidden rows are in it.
         run.give_up()?;
-        for sink in &self.dataflow.sinks {
-            if let Some(Taker::Table(sink, _)) = sink.taker.as_ref().filter(|_| self.commit == CommitMode::AtEnd) {
-                sink.abort()?;
-            }
-        }
-        self.sources.abort_dead_letters()?;
+        self.abort()?;
         pending.answer(&answer)?;
         Err(Error::Saved(savepoint))
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::sources::Sources;
 use crate::checkpoint::RunHandle;
 use crate::requests::Inbox;
-use crate::{Observer, Progress};
+use crate::{Backpressure, Observer, Progress};
 
 /// How often progress is told.
 pub(super) const PROGRESS_EVERY: Duration = Duration::from_millis(200);
@@ -37,19 +37,25 @@ pub(super) struct Watch<'a> {
     pub(super) began: Instant,
     told: Instant,
     inbox: Option<Inbox>,
+    backpressure: Backpressure,
 }
 
 impl<'a> Watch<'a> {
     pub(super) fn begin(stage: &str, sources: &'a Sources, totals: Totals, observer: &'a dyn Observer) -> Self {
         let now = Instant::now();
         observer.progress(&Progress { stage: stage.to_string(), ..Progress::default() });
-        Self { stage: stage.to_string(), sources, totals, again: None, observer, began: now, told: now, inbox: None }
+        Self { stage: stage.to_string(), sources, totals, again: None, observer, began: now, told: now, inbox: None, backpressure: Backpressure::default() }
     }
 
     /// Refuses what is asked of a job that has no state before its end.
     pub(super) fn answering(mut self, run: Option<&RunHandle>) -> Self {
         self.inbox = run.map(|run| Inbox::new(&run.folder));
         self
+    }
+
+    /// Sets what a stream has waited for so far.
+    pub(super) fn set_backpressure(&mut self, backpressure: Backpressure) {
+        self.backpressure = backpressure;
     }
 
     /// Warns the user.
@@ -108,6 +114,7 @@ impl<'a> Watch<'a> {
             bytes: reports.iter().map(|report| report.bytes).sum(),
             bytes_total: self.totals.bytes,
             elapsed: self.began.elapsed(),
+            backpressure: self.backpressure,
         };
         self.observer.progress(&match self.again {
             Some((rows, total)) => Progress { rows, rows_total: Some(total), bytes: 0, bytes_total: None, ..sources },

@@ -343,6 +343,8 @@ impl Session {
             retained: self.settings.int("execution.checkpointing.num-retained") as usize,
             restart: Some(restart::Setting::new(&self.settings)),
             drain: self.drain,
+            delete_on_stop: self.settings.text("execution.checkpointing.externalized-checkpoint-retention")
+                == "DELETE_ON_CANCELLATION",
             run: None,
             streaming: self.must_stream_by_setting(),
             observer,

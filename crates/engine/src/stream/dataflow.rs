@@ -1,7 +1,7 @@
 //! The operators of a job as a graph, and the round that drives it.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -80,6 +80,8 @@ pub(crate) struct Dataflow {
     turn: usize,
     /// Where what is added stands in the script.
     pub making: Making,
+    /// How long batches and watermarks were under way, waiting for sinks included.
+    busy: Duration,
 }
 
 /// The INSERT that parts are made for.
@@ -253,7 +255,23 @@ impl Dataflow {
         Ok(Round::Waited)
     }
 
+    /// Takes a batch of a source through everything.
     fn send(&mut self, targets: &[Port], batch: &RecordBatch) -> Result<()> {
+        let began = Instant::now();
+        let passed = self.pass(targets, batch);
+        self.busy += began.elapsed();
+        passed
+    }
+
+    /// Takes a watermark of a source through everything.
+    fn advance(&mut self, targets: &[Port], watermark: i64) -> Result<()> {
+        let began = Instant::now();
+        let told = self.tell(targets, watermark);
+        self.busy += began.elapsed();
+        told
+    }
+
+    fn pass(&mut self, targets: &[Port], batch: &RecordBatch) -> Result<()> {
         for target in targets {
             match *target {
                 Port::Sink(sink) => self.sinks[sink].take(batch)?,
@@ -272,10 +290,10 @@ impl Dataflow {
             return Ok(());
         }
         let targets = self.nodes[node].targets.clone();
-        batches.iter().try_for_each(|batch| self.send(&targets, batch))
+        batches.iter().try_for_each(|batch| self.pass(&targets, batch))
     }
 
-    fn advance(&mut self, targets: &[Port], watermark: i64) -> Result<()> {
+    fn tell(&mut self, targets: &[Port], watermark: i64) -> Result<()> {
         for target in targets {
             let Port::Operator { node, input } = *target else { continue };
             let state = &mut self.nodes[node];
@@ -289,9 +307,24 @@ impl Dataflow {
             let passed_on = state.operator.watermark(least, &mut out)?;
             self.forward(node, &out)?;
             let targets = self.nodes[node].targets.clone();
-            self.advance(&targets, passed_on)?;
+            self.tell(&targets, passed_on)?;
         }
         Ok(())
+    }
+
+    /// How long batches and watermarks were under way in all, waiting for sinks included. The rest of the time of the rounds
+    /// is waiting for sources.
+    pub(crate) fn busy(&self) -> Duration {
+        self.busy
+    }
+
+    /// How long was waited for sinks in all.
+    pub(crate) fn waited_for_sinks(&self) -> Duration {
+        let waited = |sink: &SinkNode| match &sink.taker {
+            Some(Taker::Table(sink, _)) => sink.waited(),
+            _ => Duration::ZERO,
+        };
+        self.sinks.iter().map(waited).sum()
     }
 
     /// The state between two rounds. Sinks have made durable what they took.

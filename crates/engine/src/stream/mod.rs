@@ -8,6 +8,8 @@
 //! | [`compile`] | a plan to a dataflow |
 //! | [`dataflow`] | the operators as a graph, and the round |
 //! | [`identity`], [`matching`] | what operators are; their states, found again in a script that has changed |
+//! | [`queue`] | what lies between two threads, bounded by number and by bytes |
+//! | [`sink`] | a table's sink, written by a thread |
 //! | [`source`] | a table or a stored stage, read ahead by a thread |
 //! | [`stateless`] | filter, project, predict |
 //! | [`window`] | TUMBLE, HOP, CUMULATE: windows assigned, late rows dropped |
@@ -29,6 +31,8 @@
 //! | [`spill`] | batches kept in a file |
 
 pub(crate) mod aggregate;
+#[cfg(test)]
+mod backpressure;
 pub(crate) mod collect;
 pub(crate) mod compile;
 pub(crate) mod dataflow;
@@ -46,6 +50,7 @@ pub(crate) mod lookup_join;
 pub(crate) mod matching;
 pub(crate) mod operator;
 pub(crate) mod over;
+mod queue;
 pub(crate) mod session;
 pub(crate) mod sink;
 pub(crate) mod source;
