@@ -89,7 +89,12 @@ impl Engine {
         for attempt in 0..100_000 {
             let watcher = Watcher { stop_every: Some(every), ..Watcher::default() };
             let mut session = Session::new(self.config.clone())?;
-            match run_script(&mut session, script, &RunOptions { fresh: attempt == 0, ..RunOptions::default() }, &watcher) {
+            match run_script(
+                &mut session,
+                script,
+                &RunOptions { fresh: attempt == 0, ..RunOptions::default() },
+                &watcher,
+            ) {
                 Err(Error::Stopped { resumable: true }) => {}
                 other => return other.map(drop),
             }

@@ -82,7 +82,10 @@ impl Failure {
 
     /// Whether nothing went wrong: the user asked for the end.
     pub(crate) fn is_stop(&self) -> bool {
-        matches!(self, Self::Stopped { .. } | Self::Saved { .. } | Self::Engine(Error::Stopped { .. } | Error::Saved(_)))
+        matches!(
+            self,
+            Self::Stopped { .. } | Self::Saved { .. } | Self::Engine(Error::Stopped { .. } | Error::Saved(_))
+        )
     }
 }
 

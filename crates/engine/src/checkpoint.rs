@@ -151,7 +151,8 @@ impl JobFolder {
             Err(_) if forgets => None,
             known => known?,
         };
-        let has_progress = known.is_some() && (known.as_ref().is_some_and(|run| run.steps_done > 0) || folder.has_checkpoint()?);
+        let has_progress =
+            known.is_some() && (known.as_ref().is_some_and(|run| run.steps_done > 0) || folder.has_checkpoint()?);
         match (start, known) {
             (Start::Resume, Some(run)) if run.script.is_same(&folder.run.script) => folder.go_on(run)?,
             // A run that failed before it had done anything leaves nothing to go on with: mend the script and run it again.
@@ -170,9 +171,7 @@ impl JobFolder {
             (Start::From { path: from, allow_dropped, fresh }, known) => {
                 let savepoint = Savepoint::read(from)?;
                 match known.filter(|_| has_progress && !fresh) {
-                    Some(run)
-                        if run.from.as_ref() == Some(&savepoint.id) && run.script.is_same(&folder.run.script) =>
-                    {
+                    Some(run) if run.from.as_ref() == Some(&savepoint.id) && run.script.is_same(&folder.run.script) => {
                         folder.go_on(run)?;
                     }
                     Some(_) => {

@@ -79,7 +79,12 @@ pub const SETTINGS: &[OptionDef] = &[
         "1",
         "fixed-delay: how often a job is restarted.",
     ),
-    OptionDef::new("restart-strategy.fixed-delay.delay", Kind::Duration, "1 s", "fixed-delay: the time before a restart."),
+    OptionDef::new(
+        "restart-strategy.fixed-delay.delay",
+        Kind::Duration,
+        "1 s",
+        "fixed-delay: the time before a restart.",
+    ),
     OptionDef::new(
         "restart-strategy.exponential-delay.initial-backoff",
         Kind::Duration,
@@ -121,13 +126,32 @@ pub const SETTINGS: &[OptionDef] = &[
         "1 min",
         "failure-rate: the interval that failures are counted in.",
     ),
-    OptionDef::new("restart-strategy.failure-rate.delay", Kind::Duration, "1 s", "failure-rate: the time before a restart."),
+    OptionDef::new(
+        "restart-strategy.failure-rate.delay",
+        Kind::Duration,
+        "1 s",
+        "failure-rate: the time before a restart.",
+    ),
     OptionDef::new(
         "table.exec.state.ttl",
         Kind::Duration,
         "0 s",
         "How long SELECT DISTINCT and ROW_NUMBER() OVER (…) = 1 over a stream know a key after its first row, in event time. 0 \
          keeps keys for ever.",
+    ),
+    OptionDef::new(
+        "table.exec.source.idle-timeout",
+        Kind::Duration,
+        "5 s",
+        "After how long without rows an unbounded source, or a part of it such as a partition, is idle if it has given all that it \
+         has: other ones do not wait for its event time any longer. 0 waits for ever.",
+    ),
+    OptionDef::new(
+        "execution.watermark-alignment.max-drift",
+        Kind::Duration,
+        "0 s",
+        "How far the event time of a source may be ahead of the slowest source of the job before it is not read for a while. 0 sets \
+         no limit; the source that is behind is read first in any case.",
     ),
     OptionDef::optional(
         "registry.path",

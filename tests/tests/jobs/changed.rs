@@ -39,10 +39,15 @@ fn a_new_insert_another_filter_and_other_settings_keep_the_state() {
     expected.write("job.sql", format!("{more}{changed}"));
     expected.tidegate(&["run", "job.sql"]).succeeded();
     assert_eq!(sorted_lines(&place, "out.csv"), sorted_lines(&expected, "out.csv"), "the windows lost nothing");
-    assert_eq!(sorted_lines(&place, "more.csv"), sorted_lines(&expected, "more.csv"), "what is new begins at the start");
+    assert_eq!(
+        sorted_lines(&place, "more.csv"),
+        sorted_lines(&expected, "more.csv"),
+        "what is new begins at the start"
+    );
     // Rows of before by the old filter, of after by the new one.
     let kept = sorted_lines(&place, "kept.csv");
-    let of = |after: bool| kept.iter().filter(move |line| line.split(',').nth(1).is_some_and(|v| v.len() == 3) == after);
+    let of =
+        |after: bool| kept.iter().filter(move |line| line.split(',').nth(1).is_some_and(|v| v.len() == 3) == after);
     assert!(of(true).count() > 0 && of(false).count() > 1);
     let new = sorted_lines(&expected, "kept.csv");
     assert!(of(true).all(|line| new.contains(line)));
@@ -56,7 +61,8 @@ fn a_changed_window_is_refused_by_name_and_may_be_dropped() {
     place.write("job.sql", script.replace("'30' SECOND", "'20' SECOND"));
     let error = message(&from(&place, &savepoint, &[]).failed(2));
     assert!(
-        error.contains("the state of SESSION in view visits (line 11) was made with gap 30 s; the script now says 20 s"),
+        error
+            .contains("the state of SESSION in view visits (line 11) was made with gap 30 s; the script now says 20 s"),
         "{error}"
     );
     assert!(error.contains("--allow-dropped-state"), "{error}");
@@ -67,7 +73,8 @@ fn a_changed_window_is_refused_by_name_and_may_be_dropped() {
         outcome.of_type("warning").iter().map(|w| w["message"].as_str().expect("a message").to_string()).collect();
     assert!(warned.iter().any(|warning| warning.contains("SESSION in view visits") && warning.ends_with(": dropped")));
     // The position in the table was kept: the windows hold what came after the savepoint only.
-    let events: u64 = place.read("out.csv").lines().skip(1).map(|line| line.split(',').nth(2).unwrap().parse::<u64>().unwrap()).sum();
+    let events: u64 =
+        place.read("out.csv").lines().skip(1).map(|line| line.split(',').nth(2).unwrap().parse::<u64>().unwrap()).sum();
     assert!(events > 0 && events < 60_000, "{events}");
 }
 
@@ -84,7 +91,10 @@ fn changed_keys_aggregates_and_tables_are_refused() {
     let error = refused(original.replace("SUM(x)", "MAX(x)"));
     assert!(error.contains("the state of GROUP BY in view seconds") && error.contains("aggregates"), "{error}");
     let error = refused(original.replace("INTERVAL '1' SECOND", "INTERVAL '2' SECOND"));
-    assert!(error.contains("the state of TUMBLE in view seconds") && error.contains("size 1 s; the script now says 2 s"), "{error}");
+    assert!(
+        error.contains("the state of TUMBLE in view seconds") && error.contains("size 1 s; the script now says 2 s"),
+        "{error}"
+    );
     let error = refused(original.replace(KEPT, ""));
     assert!(error.contains("the state of the sink kept in INSERT INTO kept"), "{error}");
     assert!(error.contains("has no place in the script any more"), "{error}");

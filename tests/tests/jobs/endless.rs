@@ -106,7 +106,11 @@ fn earlier_checkpoints_are_kept_and_stand_in_only_where_nothing_is_seen_twice() 
     let keep = ["-s", "execution.checkpointing.num-retained=3"];
     for endless in [true, false] {
         let place = Workplace::new();
-        let script = if endless { script() } else { script().replace("'seed' = '3'", "'seed' = '3', 'number-of-rows' = '60000'") };
+        let script = if endless {
+            script()
+        } else {
+            script().replace("'seed' = '3'", "'seed' = '3', 'number-of-rows' = '60000'")
+        };
         place.write("job.sql", &script);
         let run = [&["run", "job.sql", "--json"], &OFTEN[..], &keep].concat();
         let running = Running::start(&place, &run);

@@ -51,8 +51,7 @@ fn asked(job: &JobInfo, request: &Request) -> Result<Answer, Failure> {
             quoted(&job.folder.display().to_string())
         )));
     }
-    let stop =
-        Stop::on_signals().map_err(|error| Failure::Storage(format!("cannot listen for Ctrl-C: {error}")))?;
+    let stop = Stop::on_signals().map_err(|error| Failure::Storage(format!("cannot listen for Ctrl-C: {error}")))?;
     Ok(ask(&job.folder, request, &|| stop.is_asked())?)
 }
 
@@ -118,7 +117,13 @@ fn show(job: &JobInfo, console: &Console) -> Result<(), Failure> {
         return Ok(());
     }
     let checkpoint = |of: &tidegate_engine::CheckpointInfo| {
-        format!("{}: {}, taken {} UTC, {}", of.number, number::bytes(of.bytes), moment(of.time as i64), of.path.display())
+        format!(
+            "{}: {}, taken {} UTC, {}",
+            of.number,
+            number::bytes(of.bytes),
+            moment(of.time as i64),
+            of.path.display()
+        )
     };
     let checkpoints: Vec<String> = job.checkpoints.iter().map(checkpoint).collect();
     let rows: Vec<(String, String)> = [

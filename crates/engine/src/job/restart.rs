@@ -167,10 +167,7 @@ mod tests {
         let mut restarts = Restarts::new(Some(&setting), true);
         let began = Instant::now();
         let at = |second: &u64| began + Duration::from_secs(*second);
-        failures
-            .iter()
-            .map(|second| restarts.after_failure(at(second)).map(|delay| delay.as_millis() as u64))
-            .collect()
+        failures.iter().map(|second| restarts.after_failure(at(second)).map(|delay| delay.as_millis() as u64)).collect()
     }
 
     #[test]

@@ -71,11 +71,7 @@ struct Pressure {
 
 impl Pressure {
     fn plus(self, other: Self) -> Self {
-        Self {
-            sources: self.sources + other.sources,
-            sinks: self.sinks + other.sinks,
-            total: self.total + other.total,
-        }
+        Self { sources: self.sources + other.sources, sinks: self.sinks + other.sinks, total: self.total + other.total }
     }
 
     fn shares(self) -> Backpressure {
@@ -322,6 +318,7 @@ impl<'a> Stream<'a> {
             carried: false,
         };
         self.checkpoints.save(&checkpoint)?;
+        self.dataflow.checkpointed(&checkpoint.dataflow);
         self.ended = ended;
         if checkpoint.shows_rows {
             for (sink, state) in self.dataflow.sinks.iter().zip(&checkpoint.dataflow.sinks) {

@@ -44,7 +44,17 @@ impl<'a> Watch<'a> {
     pub(super) fn begin(stage: &str, sources: &'a Sources, totals: Totals, observer: &'a dyn Observer) -> Self {
         let now = Instant::now();
         observer.progress(&Progress { stage: stage.to_string(), ..Progress::default() });
-        Self { stage: stage.to_string(), sources, totals, again: None, observer, began: now, told: now, inbox: None, backpressure: Backpressure::default() }
+        Self {
+            stage: stage.to_string(),
+            sources,
+            totals,
+            again: None,
+            observer,
+            began: now,
+            told: now,
+            inbox: None,
+            backpressure: Backpressure::default(),
+        }
     }
 
     /// Refuses what is asked of a job that has no state before its end.

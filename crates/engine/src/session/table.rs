@@ -88,7 +88,8 @@ impl Session {
             self.execution.context.register_table(bare(name), Arc::clone(&table) as _)?;
         }
         let text = place.source.slice(place.span).to_string();
-        self.declared.insert(name.clone(), Declared { text, line: place.span.start.line, is_view: false, table: Some(table) });
+        self.declared
+            .insert(name.clone(), Declared { text, line: place.span.start.line, is_view: false, table: Some(table) });
         Ok(format!("table {name} created"))
     }
 

@@ -11,7 +11,7 @@ use tidegate_connectors::{Chunk, Committed, Position, Reader, Result, Scan, Sink
 
 use super::dataflow::{Dataflow, Round, Taker};
 use super::sink::SinkThread;
-use super::source::{Input, Source};
+use super::source::{Input, Pace, Source};
 use crate::catalog::monitor::SourceMonitor;
 
 const BATCHES: usize = 500;
@@ -115,7 +115,8 @@ fn a_slow_sink_holds_back_the_thread_that_reads() {
         monitor: Arc::new(SourceMonitor::default()),
         bounded: true,
     };
-    let source = dataflow.add_source(Source::new(input, schema(), None));
+    let pace = Pace { batch_rows: 1, idle_after: None, time_column: None };
+    let source = dataflow.add_source(Source::new(input, schema(), None, pace));
     let sink = dataflow.add_sink("slow".into(), "", source);
     let slow = SinkThread::new(Box::new(Slow { counts: Arc::clone(&counts), open }));
     dataflow.sinks[sink].taker = Some(Taker::Table(slow, schema()));

@@ -253,9 +253,7 @@ mod tests {
     #[test]
     fn what_reads_windows_rests_on_them() {
         let table = Identity::source("visits");
-        let window = |size: &str| {
-            Identity::over(Some(Description::window("TUMBLE").on("size", size)), "", &[&table])
-        };
+        let window = |size: &str| Identity::over(Some(Description::window("TUMBLE").on("size", size)), "", &[&table]);
         let aggregate = |below: &Identity| Identity::over(Some(Description::new("GROUP BY")), "", &[below]);
         let (hour, day) = (aggregate(&window("1 h")), aggregate(&window("1 d")));
         assert!(hour.fits(&aggregate(&window("1 h"))) && !hour.fits(&day));

@@ -10,7 +10,7 @@
 //! | [`identity`], [`matching`] | what operators are; their states, found again in a script that has changed |
 //! | [`queue`] | what lies between two threads, bounded by number and by bytes |
 //! | [`sink`] | a table's sink, written by a thread |
-//! | [`source`] | a table or a stored stage, read ahead by a thread |
+//! | [`source`] | a table or a stored stage, read ahead by a thread; parts that go on side by side, aligned |
 //! | [`stateless`] | filter, project, predict |
 //! | [`window`] | TUMBLE, HOP, CUMULATE: windows assigned, late rows dropped |
 //! | [`session`] | SESSION: rows held until their session has closed |

@@ -63,7 +63,8 @@ impl Compiler<'_> {
                     plan.clone(),
                     self.setting.execution.clone(),
                 );
-                let mut description = Description::named("rows kept for a query at the end, of", &model).on("columns", kept);
+                let mut description =
+                    Description::named("rows kept for a query at the end, of", &model).on("columns", kept);
                 description.computes = plan.display_indent().to_string();
                 Ok(self.dataflow.add_described(Box::new(collect), description, &[output]))
             }
@@ -114,8 +115,9 @@ impl Compiler<'_> {
         // Rows with the time of a window come in any order out of DataFusion, and none of them is late: see Origin::Input.
         let is_window_time = |time: &Rowtime| window_edge(plan.schema().field(time.column)) == Some(WindowEdge::Last);
         let rowtime = rowtime(plan.schema()).filter(|time| !is_window_time(time));
+        let pace = self.pace(rowtime);
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let source = self.dataflow.add_source(Source::new(Input::Stage { path }, schema, rowtime));
+        let source = self.dataflow.add_source(Source::new(Input::Stage { path }, schema, rowtime, pace));
         Ok(self.dataflow.identify(source, Identity::stage(&name)))
     }
 }

@@ -118,7 +118,8 @@ impl Compiler<'_> {
             self.setting.shards,
             Arc::clone(&self.setting.threads),
         )?;
-        let (left_keys, right_keys): (Vec<&Expr>, Vec<&Expr>) = join.on.iter().map(|(left, right)| (left, right)).unzip();
+        let (left_keys, right_keys): (Vec<&Expr>, Vec<&Expr>) =
+            join.on.iter().map(|(left, right)| (left, right)).unzip();
         let Interval { lower_ms, upper_ms } = bound.interval;
         let description = Description::new("interval join")
             .on("keys", format!("{} = {}", expressions(left_keys), expressions(right_keys)))

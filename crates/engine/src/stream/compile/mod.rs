@@ -36,6 +36,7 @@ mod window;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use datafusion::common::TableReference;
 use datafusion::common::tree_node::Transformed;
@@ -75,6 +76,10 @@ pub(crate) struct Setting {
     pub memory_bytes_max: usize,
     /// The views of the script, and the lines that they are on.
     pub views: BTreeMap<String, u32>,
+    /// After how long without rows an unbounded source is not waited for; `None`: it always is.
+    pub idle_after: Option<Duration>,
+    /// How far the event time of a source may run ahead of another's; `None`: as far as it likes.
+    pub max_drift_ms: Option<i64>,
     /// Only check: compute nothing, keep nothing.
     pub checking: bool,
 }
@@ -90,7 +95,8 @@ pub(crate) struct Compiler<'a> {
 
 impl<'a> Compiler<'a> {
     pub(crate) fn new(setting: &'a Setting) -> Self {
-        Self { setting, dataflow: Dataflow::default(), trained: Vec::new(), files: Vec::new() }
+        let dataflow = Dataflow::new(setting.max_drift_ms);
+        Self { setting, dataflow, trained: Vec::new(), files: Vec::new() }
     }
 
     /// Adds a plan whose rows go to a sink of this name. `declared` and `line` are of the sink and of its INSERT: they tell its

@@ -66,7 +66,15 @@ pub(super) fn training(node: &TrainNode) -> Description {
     let mut description = Description::named("ML_TRAIN", &spec.name)
         .on("INPUT", list(spec.inputs.iter().map(|input| format!("{} {:?}", input.name, input.kind)).collect()))
         .on("OUTPUT", list(spec.outputs.iter().map(|output| output.name.clone()).collect()))
-        .on("TRANSFORM", list(spec.transforms.iter().map(|transform| format!("{} AS {}", transform.expression, transform.alias)).collect()))
+        .on(
+            "TRANSFORM",
+            list(
+                spec.transforms
+                    .iter()
+                    .map(|transform| format!("{} AS {}", transform.expression, transform.alias))
+                    .collect(),
+            ),
+        )
         .on("label", column(&node.label));
     for (name, value) in &spec.options {
         description = description.on(&format!("option '{name}'"), value);

@@ -10,10 +10,10 @@ use super::Compiler;
 use super::expression::column;
 use super::visit::{connector_table, stage_table};
 use crate::catalog::monitor::storage;
-use crate::plan::attribute::rowtime;
+use crate::plan::attribute::{Rowtime, rowtime};
 use crate::stream::dataflow::Output;
 use crate::stream::identity::{self, Description, Identity};
-use crate::stream::source::{Input, Source};
+use crate::stream::source::{Input, Pace, Source};
 use crate::stream::stateless::Project;
 use crate::{Error, Result};
 
@@ -38,9 +38,11 @@ impl Compiler<'_> {
         let Some(table) = connector_table(plan) else {
             return self.elsewhere(plan, "this table", "use a table declared with CREATE TABLE");
         };
+        let rowtime = rowtime(&scan.projected_schema);
+        let pace = self.pace(rowtime);
         if self.setting.checking {
             let input = Input::Stage { path: PathBuf::new() };
-            return Ok(self.dataflow.add_source(Source::new(input, schema, rowtime(&scan.projected_schema))));
+            return Ok(self.dataflow.add_source(Source::new(input, schema, rowtime, pace)));
         }
         let request = ScanRequest {
             projection: scan.projection.clone(),
@@ -55,7 +57,16 @@ impl Compiler<'_> {
             monitor: Arc::clone(&table.monitor),
             bounded: table.table.is_bounded(),
         };
-        let source = self.dataflow.add_source(Source::new(input, schema, rowtime(&scan.projected_schema)));
+        let source = self.dataflow.add_source(Source::new(input, schema, rowtime, pace));
         Ok(self.dataflow.identify(source, Identity::source(&table.name)))
+    }
+
+    /// How a source of this event time is read.
+    pub(super) fn pace(&self, rowtime: Option<Rowtime>) -> Pace {
+        Pace {
+            batch_rows: self.setting.batch_rows,
+            idle_after: self.setting.idle_after,
+            time_column: rowtime.map(|rowtime| rowtime.column),
+        }
     }
 }
