@@ -214,7 +214,7 @@ pub(crate) enum JobsCommand {
     Savepoint {
         /// The job's name or id
         job: String,
-        /// The folder that the savepoint is put into [default: savepoints in the home folder]
+        /// The folder that the savepoint is put into [default: as the job's settings say]
         #[arg(long, value_name = "DIR")]
         to: Option<PathBuf>,
     },
@@ -225,7 +225,7 @@ pub(crate) enum JobsCommand {
         /// Take a savepoint, with which alone the job can go on
         #[arg(long, conflicts_with = "drain")]
         savepoint: bool,
-        /// The folder that the savepoint is put into [default: savepoints in the home folder]
+        /// The folder that the savepoint is put into [default: as the job's settings say]
         #[arg(long, value_name = "DIR", requires = "savepoint")]
         to: Option<PathBuf>,
         /// End the sources, close all windows, and let the job come to its end

@@ -22,8 +22,10 @@ const ASKED_EVERY: Duration = Duration::from_millis(100);
 /// What is asked of a job.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Request {
-    /// Take a savepoint, in a new folder in this one.
-    pub savepoint: Option<PathBuf>,
+    /// Take a savepoint.
+    pub savepoint: bool,
+    /// The folder that it is put into; `None`: where the job's settings say.
+    pub to: Option<PathBuf>,
     /// Stop. Without a savepoint: at a checkpoint that running the script again goes on from.
     pub stop: bool,
     /// Before stopping, end the sources and close all windows: the job comes to its end.

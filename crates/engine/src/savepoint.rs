@@ -94,6 +94,13 @@ impl Savepoint {
     pub(crate) fn read(folder: &Path) -> Result<Self> {
         let savepoint: Self = match read_sealed(&folder.join(FILE), FILE) {
             Ok(Some(savepoint)) => savepoint,
+            Ok(None) if folder.join("run").exists() => {
+                return Err(Error::Usage(format!(
+                    "{0} is the folder of another job: a script goes on from it under that job's name, by -s job.name={1}",
+                    folder.display(),
+                    folder.file_name().unwrap_or_default().to_string_lossy()
+                )));
+            }
             Ok(None) => {
                 return Err(Error::Usage(format!(
                     "{} is neither a savepoint nor the folder of a job: `tidegate jobs savepoint NAME` makes the one, `tidegate jobs list` shows the other",

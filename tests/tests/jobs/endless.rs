@@ -138,3 +138,27 @@ fn earlier_checkpoints_are_kept_and_stand_in_only_where_nothing_is_seen_twice() 
         assert_eq!(sorted_lines(&place, "out.csv"), sorted_lines(&expected, "out.csv"));
     }
 }
+
+#[test]
+fn a_job_that_deletes_its_checkpoints_when_it_is_stopped_leaves_what_could_be_seen() {
+    let place = Workplace::new();
+    let retention = "SET 'execution.checkpointing.externalized-checkpoint-retention' = 'DELETE_ON_CANCELLATION';";
+    let running = started(&place, &format!("{retention}{}", script()));
+    wait_for_rows(&place, 100);
+    running.signal("INT");
+    let error = running.end().failed(130).of_type("error").remove(0);
+    assert_eq!(error["message"], "stopped", "nothing is said of going on");
+    assert!(found(&place, "home/checkpoints/*").is_none() && found(&place, ".tidegate-*").is_none());
+    assert_a_start_of_all_rows(&place);
+}
+
+#[test]
+fn a_report_says_what_a_job_waited_for() {
+    let place = Workplace::new();
+    // Twenty thousand rows a second are far fewer than it could take.
+    place.write("job.sql", script().replace("'seed' = '3'", "'seed' = '3', 'number-of-rows' = '20000'"));
+    let job = place.tidegate(&["run", "job.sql", "--json"]).succeeded().of_type("job").remove(0);
+    let share = |of: &str| job["backpressure"][of].as_f64().expect("a share");
+    let (sources, sinks) = (share("waiting_for_sources"), share("waiting_for_sinks"));
+    assert!(sources > 0.0 && (0.0..=1.0).contains(&sinks) && sources + sinks <= 1.0, "{job}");
+}

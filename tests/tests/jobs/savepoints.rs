@@ -165,3 +165,35 @@ fn a_damaged_savepoint_is_refused() {
     let error = message(&from(&place, "nowhere", &[]).failed(2));
     assert!(error.contains("nowhere is neither a savepoint nor the folder of a job"), "{error}");
 }
+
+#[test]
+fn rows_kept_for_the_end_and_dead_letters_are_in_a_savepoint() {
+    const ROWS: usize = 60_000;
+    let lines: Vec<String> = (0..ROWS)
+        .map(|i| if i % 1000 == 7 { format!("{i},rubbish\n") } else { format!("{i},{}\n", (i * 7919) % 1000) })
+        .collect();
+    let script = "SET 'execution.batch-size' = '1';
+         CREATE TABLE t (id BIGINT, x DOUBLE) WITH ('connector' = 'filesystem', 'path' = 'in.csv', 'format' = 'csv',
+           'on-error' = 'dead-letter', 'dead-letter.path' = 'dead.json');
+         CREATE TABLE out (id BIGINT, x DOUBLE, predicted DOUBLE)
+         WITH ('connector' = 'filesystem', 'path' = 'out.csv', 'format' = 'csv');
+         CREATE MODEL m INPUT (x DOUBLE) OUTPUT (predicted DOUBLE)
+         WITH ('provider' = 'tidegate', 'task' = 'regression', 'algorithm' = 'linear_regression', 'learning_rate' = '0.0000001');
+         CREATE VIEW v AS SELECT id, x, 2 * x AS y FROM t;
+         INSERT INTO out SELECT id, x, predicted FROM ML_TRAIN(TABLE v, MODEL m, DESCRIPTOR(y), DESCRIPTOR(x))
+         ORDER BY x DESC, id;";
+    let place = Workplace::new();
+    place.write("in.csv", format!("id,x\n{}", lines.concat()));
+    let savepoint = stopped(&place, started(&place, script));
+    assert!(tidegate_tests::running::found(&place, ".tidegate-*").is_none(), "hidden rows are in the savepoint alone");
+    // The query at the end is another one to the program: the rows kept for it are the same.
+    place.write("job.sql", script.replace("x DESC, id", "x DESC, id ASC"));
+    from(&place, &savepoint, &[]).succeeded();
+    let expected = Workplace::new();
+    expected.write("in.csv", place.read("in.csv"));
+    expected.write("job.sql", script);
+    expected.tidegate(&["run", "job.sql"]).succeeded();
+    assert_eq!(place.read("out.csv"), expected.read("out.csv"));
+    assert_eq!(place.read("dead.json").lines().count(), ROWS / 1000);
+    assert_eq!(place.read("dead.json"), expected.read("dead.json"));
+}

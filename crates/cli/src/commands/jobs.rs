@@ -23,24 +23,26 @@ pub(crate) fn jobs(global: &GlobalArgs, args: &JobsArgs, console: &Console) -> R
         JobsCommand::Show { job } => show(&find_job(&folder, job)?, console),
         JobsCommand::Savepoint { job, to } => {
             let job = find_job(&folder, job)?;
-            let request = Request { savepoint: Some(savepoints(global, to.as_deref())?), ..Request::default() };
+            let request = Request { savepoint: true, to: absolute(to.as_deref())?, ..Request::default() };
             let answer = asked(&job, &request)?;
             said(&job, &answer, "goes on", console)
         }
         JobsCommand::Stop { job, savepoint, to, drain } => {
             let job = find_job(&folder, job)?;
-            let to = savepoint.then(|| savepoints(global, to.as_deref())).transpose()?;
-            let answer = asked(&job, &Request { savepoint: to, stop: true, drain: *drain })?;
+            let to = absolute(to.as_deref())?;
+            let answer = asked(&job, &Request { savepoint: *savepoint, to, stop: true, drain: *drain })?;
             let how = if *drain { "has drained its sources and come to its end" } else { "has stopped" };
             said(&job, &answer, how, console)
         }
     }
 }
 
-/// Where a savepoint goes: from the root, as the job's process may be in another folder.
-fn savepoints(global: &GlobalArgs, to: Option<&Path>) -> Result<PathBuf, Failure> {
-    let folder = to.map_or_else(|| global.home.join("savepoints"), Path::to_path_buf);
-    std::path::absolute(&folder).map_err(|error| Failure::Storage(format!("{}: {error}", folder.display())))
+/// A folder from the root on, as the job's process may be in another one.
+fn absolute(folder: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
+    let from_root = |folder: &Path| {
+        std::path::absolute(folder).map_err(|error| Failure::Storage(format!("{}: {error}", folder.display())))
+    };
+    folder.map(from_root).transpose()
 }
 
 fn asked(job: &JobInfo, request: &Request) -> Result<Answer, Failure> {

@@ -61,6 +61,8 @@ pub(crate) struct Context<'a> {
     pub checkpoint_every: Duration,
     /// How many checkpoints are kept.
     pub retained: usize,
+    /// Where savepoints go that nobody names a place for.
+    pub savepoints: PathBuf,
     /// When it is restarted; `None`: never.
     pub restart: Option<restart::Setting>,
     /// When the user asks it to stop, sources are ended and the job comes to its end.

@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 use tidegate_options::Options;
 
 use super::watch::Watch;
+use crate::checkpoint::RunHandle;
+use crate::requests::Inbox;
 use crate::{Error, Result};
 
 /// How often a job that waits looks whether it should stop.
@@ -91,7 +93,7 @@ impl Restarts {
     }
 
     /// Waits as long as the strategy says, or gives the error back if the job is not to be restarted.
-    pub(super) fn wait(&mut self, name: &str, error: Error, watch: &Watch<'_>) -> Result<()> {
+    pub(super) fn wait(&mut self, name: &str, error: Error, watch: &Watch<'_>, run: Option<&RunHandle>) -> Result<()> {
         let Some(delay) = self.after_failure(Instant::now()) else { return Err(error) };
         watch.warn(&format!(
             "{name} failed: {error}; restart {} from its last checkpoint in {}",
@@ -99,7 +101,11 @@ impl Restarts {
             in_words(delay)
         ));
         let until = Instant::now() + delay;
+        let mut inbox = run.map(|run| Inbox::new(&run.folder));
         loop {
+            if let Some(asked) = inbox.as_mut().map_or(Ok(None), Inbox::next)? {
+                asked.refuse(format!("it failed and waits for its restart: {error}"))?;
+            }
             if watch.should_stop() {
                 return Err(Error::Stopped { resumable: true });
             }

@@ -39,7 +39,9 @@ pub(super) fn run(
         match attempt(name, inserts, context, &sources, &mut watch, &mut tally) {
             Ok(finished) => break finished,
             // What fails before a single round has run is a mistake rather than a mishap.
-            Err(error) if error.is_transient() && tally.rounds => restarts.wait(name, error, &watch)?,
+            Err(error) if error.is_transient() && tally.rounds => {
+                restarts.wait(name, error, &watch, context.run.as_ref())?;
+            }
             Err(error) => return Err(error),
         }
     };
@@ -335,7 +337,8 @@ impl<'a> Stream<'a> {
         let Some(run) = &self.context.run else { return Ok(()) };
         let checkpoint = self.take_checkpoint(false)?;
         let mut answer = Answer { checkpoint: checkpoint.number, ..Answer::default() };
-        if let Some(parent) = &pending.request.savepoint {
+        if pending.request.savepoint {
+            let parent = pending.request.to.as_ref().unwrap_or(&self.context.savepoints);
             match saving::save(run, self.context, self.sources, &self.dataflow, checkpoint, parent) {
                 Ok(folder) => answer.savepoint = Some(folder),
                 // The job goes on: it is the savepoint that there is no room for.

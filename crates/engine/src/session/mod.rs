@@ -300,11 +300,13 @@ impl Session {
     }
 
     /// Where savepoints go that nobody names a place for.
-    pub fn savepoints(&self) -> PathBuf {
-        match self.settings.text_opt("execution.checkpointing.savepoint-dir") {
+    fn savepoints(&self) -> PathBuf {
+        let folder = match self.settings.text_opt("execution.checkpointing.savepoint-dir") {
             Some(path) => self.config.script_dir.join(path),
             None => self.config.home.join("savepoints"),
-        }
+        };
+        // Who asks for one may be in another folder.
+        std::path::absolute(&folder).unwrap_or(folder)
     }
 
     /// What a job needs besides its plans.
@@ -343,6 +345,7 @@ impl Session {
             folder,
             checkpoint_every: self.checkpoint_every(),
             retained: self.settings.int("execution.checkpointing.num-retained") as usize,
+            savepoints: self.savepoints(),
             restart: Some(restart::Setting::new(&self.settings)),
             drain: self.drain,
             delete_on_stop: self.settings.text("execution.checkpointing.externalized-checkpoint-retention")

@@ -283,13 +283,17 @@ impl Dataflow {
         Ok(if self.ended.iter().all(|ended| *ended) { Round::Ended } else { Round::Progressed })
     }
 
-    /// Idle sources are not waited for: their event time is taken to be that of the others.
+    /// Idle sources are not waited for: their event time is taken to be that of the others. Where all are idle it is the
+    /// greatest of theirs, as in Flink: whichever became idle last, nothing waits for the other.
     fn advance_idle(&mut self) -> Result<()> {
         if !self.idle.contains(&true) {
             return Ok(());
         }
-        let going = (0..self.sources.len()).filter(|index| !self.idle[*index] && !self.ended[*index]);
-        let Some(least) = going.filter_map(|index| self.sources[index].watermark()).min() else { return Ok(()) };
+        let watermarks = |idle: bool| {
+            let these = (0..self.sources.len()).filter(move |index| self.idle[*index] == idle && !self.ended[*index]);
+            these.filter_map(|index| self.sources[index].watermark())
+        };
+        let Some(least) = watermarks(false).min().or_else(|| watermarks(true).max()) else { return Ok(()) };
         for index in 0..self.sources.len() {
             if self.idle[index] && !self.ended[index] {
                 self.advance(&self.source_targets[index].clone(), least, true)?;

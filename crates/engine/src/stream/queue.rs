@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Makes a queue.
-pub(crate) fn queue<T>(items_max: usize, bytes_max: usize) -> (Sender<T>, Receiver<T>) {
+/// Makes a queue. `size` tells how many bytes a thing takes.
+pub(crate) fn queue<T>(items_max: usize, bytes_max: usize, size: fn(&T) -> usize) -> (Sender<T>, Receiver<T>) {
     let state = State { items: VecDeque::new(), bytes: 0, abandoned: false };
-    let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new(), items_max, bytes_max });
+    let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new(), items_max, bytes_max, size });
     (Sender(Arc::clone(&shared)), Receiver(shared))
 }
 
@@ -16,6 +16,7 @@ struct Shared<T> {
     changed: Condvar,
     items_max: usize,
     bytes_max: usize,
+    size: fn(&T) -> usize,
 }
 
 struct State<T> {
@@ -23,6 +24,19 @@ struct State<T> {
     bytes: usize,
     /// The other side is gone.
     abandoned: bool,
+}
+
+/// Nobody takes things out any more.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Gone;
+
+/// Why there is nothing to take.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Empty {
+    /// Nothing has come yet.
+    Yet,
+    /// Nothing will come.
+    ForGood,
 }
 
 /// Puts things into a queue.
@@ -40,6 +54,13 @@ impl<T> Shared<T> {
         self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn take(&self, state: &mut State<T>) -> Option<T> {
+        let (item, bytes) = state.items.pop_front()?;
+        state.bytes -= bytes;
+        self.changed.notify_all();
+        Some(item)
+    }
+
     fn abandon(&self) {
         self.lock().abandoned = true;
         self.changed.notify_all();
@@ -47,10 +68,11 @@ impl<T> Shared<T> {
 }
 
 impl<T> Sender<T> {
-    /// Puts something of so many bytes into the queue, when there is room for it; something that is larger than the queue may
-    /// be, when it is empty. Says how long that took; `None` if nobody takes things out any more.
-    pub(crate) fn send(&self, item: T, bytes: usize) -> Option<Duration> {
-        let Shared { items_max, bytes_max, .. } = *self.0;
+    /// Puts something into the queue, when there is room for it; something that is larger than the queue may be, when it is
+    /// empty. Says how long that took.
+    pub(crate) fn send(&self, item: T) -> Result<Duration, Gone> {
+        let Shared { items_max, bytes_max, size, .. } = *self.0;
+        let bytes = size(&item);
         let mut state = self.0.lock();
         let is_full = |state: &State<T>| {
             !state.items.is_empty() && (state.items.len() >= items_max || state.bytes.saturating_add(bytes) > bytes_max)
@@ -64,12 +86,12 @@ impl<T> Sender<T> {
             waited = began.elapsed();
         }
         if state.abandoned {
-            return None;
+            return Err(Gone);
         }
         state.bytes += bytes;
         state.items.push_back((item, bytes));
         self.0.changed.notify_all();
-        Some(waited)
+        Ok(waited)
     }
 }
 
@@ -78,15 +100,32 @@ impl<T> Receiver<T> {
     pub(crate) fn recv(&self) -> Option<T> {
         let mut state = self.0.lock();
         loop {
-            if let Some((item, bytes)) = state.items.pop_front() {
-                state.bytes -= bytes;
-                self.0.changed.notify_all();
+            if let Some(item) = self.0.take(&mut state) {
                 return Some(item);
             }
             if state.abandoned {
                 return None;
             }
             state = self.0.wait(state);
+        }
+    }
+
+    /// The next thing, waited for up to `patience`.
+    pub(crate) fn recv_within(&self, patience: Duration) -> Result<T, Empty> {
+        let until = Instant::now() + patience;
+        let mut state = self.0.lock();
+        loop {
+            if let Some(item) = self.0.take(&mut state) {
+                return Ok(item);
+            }
+            if state.abandoned {
+                return Err(Empty::ForGood);
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(Empty::Yet);
+            }
+            state = self.0.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 }
@@ -106,32 +145,27 @@ impl<T> Drop for Receiver<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::{AtomicUsize, Ordering};
 
-    /// Sends things of these sizes from a thread, and gives how many were sent when the sender cannot go on.
+    /// Sends things of these sizes from a thread, and gives how many there are when the sender cannot go on.
     fn sent_before_any_is_taken(sizes: &'static [usize], items_max: usize, bytes_max: usize) -> usize {
-        let (sender, receiver) = queue(items_max, bytes_max);
-        let sent = Arc::new(AtomicUsize::new(0));
-        let count = Arc::clone(&sent);
+        let (sender, receiver) = queue(items_max, bytes_max, |(_, size): &(usize, usize)| *size);
         let thread = std::thread::spawn(move || {
             for (i, size) in sizes.iter().enumerate() {
-                sender.send(i, *size).unwrap();
-                count.fetch_add(1, Ordering::SeqCst);
+                sender.send((i, *size)).unwrap();
             }
         });
-        // Full for the next one: it waits for what is taken below, and for nothing else.
-        let full = |state: &State<usize>| {
+        // Full for the next one: the sender waits for what is taken below, and for nothing else.
+        let full = |state: &State<(usize, usize)>| {
             let next = sizes.get(state.items.len()).copied().unwrap_or_default();
-            state.items.len() == items_max || state.bytes + next > bytes_max
+            !state.items.is_empty() && (state.items.len() == items_max || state.bytes + next > bytes_max)
         };
         while !full(&receiver.0.lock()) {
             std::thread::yield_now();
         }
         let before = receiver.0.lock().items.len();
-        let taken: Vec<usize> = std::iter::from_fn(|| receiver.recv()).collect();
+        let taken: Vec<usize> = std::iter::from_fn(|| receiver.recv()).map(|(i, _)| i).collect();
         assert_eq!(taken, (0..sizes.len()).collect::<Vec<_>>(), "in their order");
         thread.join().unwrap();
-        assert_eq!(sent.load(Ordering::SeqCst), sizes.len());
         before
     }
 
@@ -145,14 +179,17 @@ mod tests {
 
     #[test]
     fn a_side_learns_that_the_other_is_gone() {
-        let (sender, receiver) = queue(4, 100);
-        assert!(sender.send(1, 1).is_some());
+        let (sender, receiver) = queue(4, 100, |_: &i32| 1);
+        assert_eq!(receiver.recv_within(Duration::ZERO), Err(Empty::Yet));
+        assert_eq!(sender.send(1), Ok(Duration::ZERO));
+        sender.send(2).unwrap();
         drop(sender);
-        assert_eq!((receiver.recv(), receiver.recv()), (Some(1), None));
-        let (sender, receiver) = queue(1, 100);
-        sender.send(1, 1).unwrap();
-        let waits = std::thread::spawn(move || sender.send(2, 1));
+        assert_eq!((receiver.recv(), receiver.recv_within(Duration::ZERO)), (Some(1), Ok(2)));
+        assert_eq!((receiver.recv(), receiver.recv_within(Duration::from_secs(60))), (None, Err(Empty::ForGood)));
+        let (sender, receiver) = queue(1, 100, |_: &i32| 1);
+        sender.send(1).unwrap();
+        let waits = std::thread::spawn(move || sender.send(2));
         drop(receiver);
-        assert_eq!(waits.join().unwrap(), None);
+        assert_eq!(waits.join().unwrap(), Err(Gone));
     }
 }

@@ -29,6 +29,15 @@ enum Request {
     Abort(Sender<Result<()>>),
 }
 
+impl Request {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Write(batch) => batch.get_array_memory_size(),
+            _ => 0,
+        }
+    }
+}
+
 /// A sink being written by a thread. When this goes, so does the thread, and what it had not written yet is dropped.
 pub(crate) struct SinkThread {
     requests: Option<queue::Sender<Request>>,
@@ -40,7 +49,7 @@ pub(crate) struct SinkThread {
 
 impl SinkThread {
     pub(crate) fn new(sink: Box<dyn Sink>) -> Self {
-        let (requests, received) = queue(BATCHES_AHEAD, BYTES_AHEAD);
+        let (requests, received) = queue(BATCHES_AHEAD, BYTES_AHEAD, Request::bytes);
         let dropped = Arc::new(AtomicBool::new(false));
         let is_dropped = Arc::clone(&dropped);
         let thread = std::thread::spawn(move || serve(sink, &received, &is_dropped));
@@ -49,8 +58,7 @@ impl SinkThread {
 
     /// Takes rows. An error comes with a later request.
     pub(crate) fn write(&self, batch: RecordBatch) -> Result<()> {
-        let bytes = batch.get_array_memory_size();
-        let waited = self.send(Request::Write(batch), bytes)?;
+        let waited = self.send(Request::Write(batch))?;
         self.add_waited(waited);
         Ok(())
     }
@@ -89,14 +97,14 @@ impl SinkThread {
         self.waited.fetch_add(waited.as_nanos() as u64, Ordering::Relaxed);
     }
 
-    fn send(&self, request: Request, bytes: usize) -> Result<Duration> {
-        self.requests.as_ref().and_then(|requests| requests.send(request, bytes)).ok_or_else(gone)
+    fn send(&self, request: Request) -> Result<Duration> {
+        self.requests.as_ref().and_then(|requests| requests.send(request).ok()).ok_or_else(gone)
     }
 
     fn ask<T>(&self, request: impl FnOnce(Sender<Result<T>>) -> Request) -> Result<T> {
         let began = Instant::now();
         let (reply, answer) = channel();
-        self.send(request(reply), 0)?;
+        self.send(request(reply))?;
         let answered = answer.recv();
         self.add_waited(began.elapsed());
         answered.map_err(|_| gone())?
