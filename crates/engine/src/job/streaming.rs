@@ -34,7 +34,7 @@ pub(super) fn run(
     let bounded = sources.tables().all(|table| table.table.is_bounded());
     let mut restarts = Restarts::new(context.restart.as_ref(), bounded);
     let mut tally = Tally::default();
-    let (report, logs, drained) = loop {
+    let (report, logs, number) = loop {
         let mut watch = Watch::begin(name, &sources, Totals::default(), context.observer);
         match attempt(name, inserts, context, &sources, &mut watch, &mut tally) {
             Ok(finished) => break finished,
@@ -46,8 +46,8 @@ pub(super) fn run(
         }
     };
     done(&logs)?;
-    if let Some((request, checkpoint)) = drained {
-        request.answer(&Answer { checkpoint, ..Answer::default() })?;
+    if let Some(asked) = tally.asked {
+        asked.answer(&Answer { checkpoint: number, ..Answer::default() })?;
     }
     Ok(JobReport { restarts: restarts.count(), elapsed: began.elapsed(), ..report })
 }
@@ -61,6 +61,10 @@ struct Tally {
     /// The checkpoint that the first attempt went on from.
     resumed_from: Option<u64>,
     pressure: Pressure,
+    /// The sources are to be ended, also if the job is restarted before it has come to its end.
+    draining: bool,
+    /// The request that asked for it, which has no answer yet.
+    asked: Option<Pending>,
 }
 
 /// What the rounds waited for, and how long they took in all.
@@ -85,9 +89,8 @@ impl Pressure {
     }
 }
 
-/// A job that is through: its report, the logs of its sinks, and the request to drain it that has no answer yet, with the
-/// number of the last checkpoint.
-type Finished = (JobReport, Vec<PathBuf>, Option<(Pending, u64)>);
+/// A job that is through: its report, the logs of its sinks, and the number of its last checkpoint.
+type Finished = (JobReport, Vec<PathBuf>, u64);
 
 /// Runs from the last checkpoint to the end.
 fn attempt(
@@ -103,9 +106,9 @@ fn attempt(
         tally.resumed_from = (stream.number > 0).then_some(stream.number);
     }
     let first = stream.number;
-    let ran = stream.run(watch, &mut tally.pressure);
+    let ran = stream.run(watch, tally);
     tally.checkpoints += stream.number - first;
-    let drained = ran?;
+    ran?;
 
     for operator in stream.dataflow.operators() {
         operator.finish()?;
@@ -129,7 +132,7 @@ fn attempt(
         backpressure: tally.pressure.shares(),
         ..JobReport::default()
     };
-    Ok((report, logs, drained.map(|request| (request, stream.number))))
+    Ok((report, logs, stream.number))
 }
 
 /// A dataflow under way, and its checkpoints.
@@ -234,23 +237,25 @@ impl<'a> Stream<'a> {
         Ok(())
     }
 
-    /// Runs rounds until all sources have ended. Gives the request to drain that ended them, if one did.
-    fn run(&mut self, watch: &mut Watch<'_>, pressure: &mut Pressure) -> Result<Option<Pending>> {
+    /// Runs rounds until all sources have ended.
+    fn run(&mut self, watch: &mut Watch<'_>, tally: &mut Tally) -> Result<()> {
         let every = self.context.checkpoint_every;
-        let (mut draining, mut drained): (bool, Option<Pending>) = (false, None);
+        if tally.draining {
+            self.dataflow.drain()?;
+        }
         let mut checkpointed = Instant::now();
-        let before = *pressure;
+        let before = tally.pressure;
         let (began, mut rounds) = (Instant::now(), Duration::ZERO);
         while !self.ended {
             let round_began = Instant::now();
             let round = self.dataflow.round(PATIENCE)?;
             rounds += round_began.elapsed();
-            *pressure = before.plus(Pressure {
+            tally.pressure = before.plus(Pressure {
                 sources: rounds.saturating_sub(self.dataflow.busy()),
                 sinks: self.dataflow.waited_for_sinks(),
                 total: began.elapsed(),
             });
-            watch.set_backpressure(pressure.shares());
+            watch.set_backpressure(tally.pressure.shares());
             if round == Round::Ended {
                 self.take_checkpoint(true)?;
             }
@@ -258,7 +263,7 @@ impl<'a> Stream<'a> {
             if self.ended {
                 break;
             }
-            if !draining && watch.should_stop() {
+            if !tally.draining && watch.should_stop() {
                 if self.context.delete_on_stop {
                     return self.cancel();
                 }
@@ -266,15 +271,15 @@ impl<'a> Stream<'a> {
                     self.take_checkpoint(false)?;
                     return Err(Error::Stopped { resumable: true });
                 }
+                tally.draining = true;
                 self.dataflow.drain()?;
-                draining = true;
             }
             if let Some(pending) = self.inbox.as_mut().map_or(Ok(None), Inbox::next)? {
-                match (pending.request.drain, draining) {
+                match (pending.request.drain, tally.draining) {
                     (true, true) => pending.refuse("it is ending its sources already")?,
                     (true, false) => {
+                        (tally.draining, tally.asked) = (true, Some(pending));
                         self.dataflow.drain()?;
-                        (draining, drained) = (true, Some(pending));
                     }
                     (false, _) => self.serve(&pending)?,
                 }
@@ -285,7 +290,7 @@ impl<'a> Stream<'a> {
             }
         }
         watch.tell();
-        Ok(drained)
+        Ok(())
     }
 
     /// Ends for good: what can be seen stays, and nothing else.

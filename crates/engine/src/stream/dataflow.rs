@@ -289,11 +289,12 @@ impl Dataflow {
         if !self.idle.contains(&true) {
             return Ok(());
         }
-        let watermarks = |idle: bool| {
-            let these = (0..self.sources.len()).filter(move |index| self.idle[*index] == idle && !self.ended[*index]);
-            these.filter_map(|index| self.sources[index].watermark())
+        let watermarks = |idle: bool| -> Vec<i64> {
+            let these = (0..self.sources.len()).filter(|index| self.idle[*index] == idle && !self.ended[*index]);
+            these.filter_map(|index| self.sources[index].watermark()).collect()
         };
-        let Some(least) = watermarks(false).min().or_else(|| watermarks(true).max()) else { return Ok(()) };
+        let least = watermarks(false).into_iter().min().or_else(|| watermarks(true).into_iter().max());
+        let Some(least) = least else { return Ok(()) };
         for index in 0..self.sources.len() {
             if self.idle[index] && !self.ended[index] {
                 self.advance(&self.source_targets[index].clone(), least, true)?;
