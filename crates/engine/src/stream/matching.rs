@@ -71,11 +71,14 @@ fn pair(old: &[&Identity], now: &[&Identity]) -> Vec<Option<usize>> {
     let mut pairs: Vec<Option<usize>> = vec![None; now.len()];
     let mut free: Vec<bool> = vec![true; old.len()];
     let same_rows = |a: &Identity, b: &Identity| a.fits(b) && a.computed == b.computed;
-    let passes: [&dyn Fn(&Identity, &Identity) -> bool; 2] =
-        [&|a, b| same_rows(a, b) && a.insert == b.insert, &|a, b| same_rows(a, b)];
-    for pass in passes {
-        for (to, identity) in now.iter().enumerate().filter(|(to, _)| pairs[*to].is_none()).collect::<Vec<_>>() {
-            if let Some(from) = (0..old.len()).find(|from| free[*from] && pass(old[*from], identity)) {
+    for same_insert in [true, false] {
+        for to in 0..now.len() {
+            let is_its = |from: &usize| {
+                free[*from] && same_rows(old[*from], now[to]) && (!same_insert || old[*from].insert == now[to].insert)
+            };
+            if pairs[to].is_none()
+                && let Some(from) = (0..old.len()).find(is_its)
+            {
                 (pairs[to], free[from]) = (Some(from), false);
             }
         }
