@@ -18,11 +18,13 @@ mod function;
 mod job;
 mod jobs;
 mod plan;
+mod queue;
 mod report;
 mod requests;
 mod savepoint;
 mod script;
 mod session;
+mod stopwatch;
 mod stream;
 mod types;
 

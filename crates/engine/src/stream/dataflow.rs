@@ -1,7 +1,7 @@
 //! The operators of a job as a graph, and the round that drives it.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -13,6 +13,7 @@ use super::operator::{AFTER_ALL, BEFORE_ALL, Operator};
 use super::sink::SinkThread;
 use super::source::{Next, Progress, Source};
 use crate::batch::scan::with_schema;
+use crate::stopwatch::Stopwatch;
 use crate::{Error, Result};
 
 /// Where a batch goes next.
@@ -305,7 +306,7 @@ impl Dataflow {
 
     /// Takes a batch of a source through everything.
     fn send(&mut self, targets: &[Port], batch: &RecordBatch) -> Result<()> {
-        let began = Instant::now();
+        let began = Stopwatch::start();
         let passed = self.pass(targets, batch);
         self.busy += began.elapsed();
         passed
@@ -313,7 +314,7 @@ impl Dataflow {
 
     /// Takes a watermark of a source through everything.
     fn advance(&mut self, targets: &[Port], watermark: i64, idle: bool) -> Result<()> {
-        let began = Instant::now();
+        let began = Stopwatch::start();
         let told = self.tell(targets, watermark, idle);
         self.busy += began.elapsed();
         told

@@ -8,7 +8,6 @@
 //! | [`compile`] | a plan to a dataflow |
 //! | [`dataflow`] | the operators as a graph, and the round |
 //! | [`identity`], [`matching`] | what operators are; their states, found again in a script that has changed |
-//! | [`queue`] | what lies between two threads, bounded by number and by bytes |
 //! | [`sink`] | a table's sink, written by a thread |
 //! | [`source`] | a table or a stored stage, read ahead by a thread; parts that go on side by side, aligned |
 //! | [`stateless`] | filter, project, predict |
@@ -50,7 +49,6 @@ pub(crate) mod lookup_join;
 pub(crate) mod matching;
 pub(crate) mod operator;
 pub(crate) mod over;
-mod queue;
 pub(crate) mod session;
 pub(crate) mod sink;
 pub(crate) mod source;

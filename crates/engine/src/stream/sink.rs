@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use tidegate_connectors::{Committed, Sink};
 
-use super::queue::{self, Receiver, queue};
 use crate::catalog::monitor::storage;
+use crate::queue::{self, Receiver, queue};
+use crate::stopwatch::Stopwatch;
 use crate::{Error, Result};
 
 /// Batches that may wait for the thread.
@@ -102,7 +103,7 @@ impl SinkThread {
     }
 
     fn ask<T>(&self, request: impl FnOnce(Sender<Result<T>>) -> Request) -> Result<T> {
-        let began = Instant::now();
+        let began = Stopwatch::start();
         let (reply, answer) = channel();
         self.send(request(reply))?;
         let answered = answer.recv();

@@ -22,10 +22,10 @@ use tidegate_connectors::{BadRecord, Position, Scan};
 
 use self::alignment::PartPlace;
 use super::operator::BEFORE_ALL;
-use super::queue::{Empty, Receiver, queue};
 use crate::batch::scan::with_schema;
 use crate::catalog::monitor::{SourceMonitor, storage};
 use crate::plan::attribute::Rowtime;
+use crate::queue::{Empty, Receiver, queue};
 use crate::{Error, Result, SourceReport};
 
 /// Batches that may wait between the thread that reads and the round.

@@ -13,7 +13,7 @@ use super::alignment::{Aligned, Alignment, PartPlace};
 use super::{Arrival, Input, Message, Moved, Pace, Place};
 use crate::Result;
 use crate::catalog::monitor::storage;
-use crate::stream::queue::Sender;
+use crate::queue::Sender;
 use crate::stream::spill::SpillReader;
 
 /// How long a reader waits for rows before it looks whether anybody still wants them.
