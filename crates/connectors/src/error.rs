@@ -97,6 +97,18 @@ pub enum Error {
         /// What is different.
         message: String,
     },
+    /// Something on the network, such as a Kafka cluster, cannot be reached or refuses.
+    #[error("table '{table}': cannot {action} {service}: {message}")]
+    Service {
+        /// The table.
+        table: String,
+        /// What it is and where.
+        service: String,
+        /// What was being done, as a verb: `read the topic 'visits' of`.
+        action: String,
+        /// What it says, and what to look at.
+        message: String,
+    },
     /// The operating system refused.
     #[error("cannot {action} '{path}': {source}")]
     Io {

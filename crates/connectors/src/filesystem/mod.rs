@@ -4,13 +4,14 @@ pub(crate) mod commit;
 pub(crate) mod compression;
 mod existing;
 pub(crate) mod input;
-mod path;
+pub(crate) mod on_error;
+pub(crate) mod path;
 mod prepared;
 mod segment;
 mod sink;
 mod source;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
@@ -37,20 +38,6 @@ const OPTIONS: &[OptionDef] = &[
     ),
 ];
 
-const SOURCE_OPTIONS: &[OptionDef] = &[
-    OptionDef::new(
-        "on-error",
-        Kind::Choice(&["fail", "skip", "dead-letter"]),
-        "fail",
-        "What happens to a record that cannot be read: stop the job, pass over it and count it, or write it to 'dead-letter.path'.",
-    ),
-    OptionDef::optional(
-        "dead-letter.path",
-        Kind::Text,
-        "Where bad records go, as JSON lines with their location and the reason; a file (.jsonl) or a folder.",
-    ),
-];
-
 const SINK_OPTIONS: &[OptionDef] = &[OptionDef::optional(
     "sink.rolling-policy.file-size",
     Kind::Bytes,
@@ -61,8 +48,8 @@ const SINK_OPTIONS: &[OptionDef] = &[OptionDef::optional(
 pub(crate) static FILESYSTEM: ConnectorDef = ConnectorDef {
     name: "filesystem",
     doc: "Reads and writes csv, json and parquet files.",
-    source_options: &[CONNECTOR_OPTION, OPTIONS, SOURCE_OPTIONS, csv::OPTIONS, json::OPTIONS],
-    sink_options: &[CONNECTOR_OPTION, OPTIONS, SINK_OPTIONS, csv::OPTIONS, parquet_format::OPTIONS],
+    source_options: &[CONNECTOR_OPTION, OPTIONS, on_error::OPTIONS, csv::FILE_OPTIONS, csv::OPTIONS, json::OPTIONS],
+    sink_options: &[CONNECTOR_OPTION, OPTIONS, SINK_OPTIONS, csv::FILE_OPTIONS, csv::OPTIONS, parquet_format::OPTIONS],
     make: |spec| Ok(Arc::new(FileTable::new(spec)?)),
 };
 
@@ -104,8 +91,9 @@ impl FileTable {
         let tables = [
             CONNECTOR_OPTION,
             OPTIONS,
-            SOURCE_OPTIONS,
+            on_error::OPTIONS,
             SINK_OPTIONS,
+            csv::FILE_OPTIONS,
             csv::OPTIONS,
             json::OPTIONS,
             parquet_format::OPTIONS,
@@ -128,20 +116,7 @@ impl FileTable {
                 Format::Parquet(Arc::new(parquet_format::writer_properties(&options)))
             }
         };
-        let dead_letter_path = options.text_opt("dead-letter.path");
-        let on_error = on_error(table, &options)?;
-        let dead_letters = match (on_error, dead_letter_path) {
-            (OnError::DeadLetter, Some(at)) => Some(path::resolve(table, at, &spec.base_dir)?),
-            (OnError::DeadLetter, None) => {
-                let message = "'on-error' = 'dead-letter' needs a place for the bad records: set 'dead-letter.path'";
-                return Err(Error::declaration(table, Some("on-error"), message));
-            }
-            (_, Some(_)) => {
-                let message = "'dead-letter.path' has a meaning only with 'on-error' = 'dead-letter'";
-                return Err(Error::declaration(table, Some("dead-letter.path"), message));
-            }
-            (_, None) => None,
-        };
+        let (on_error, dead_letters) = on_error::resolve(spec, &options, &options)?;
         Ok(Self {
             name: spec.name.clone(),
             schema: spec.schema.clone(),
@@ -171,20 +146,6 @@ fn refuse_other_formats(table: &str, options: &Options, given: &[(String, String
         return Err(Error::declaration(table, Some("compression"), message));
     }
     Ok(())
-}
-
-fn on_error(table: &str, options: &Options) -> Result<OnError> {
-    let ignore = ["csv.ignore-parse-errors", "json.ignore-parse-errors"].into_iter().find(|name| options.bool(name));
-    match (options.text("on-error"), ignore) {
-        ("dead-letter", None) => Ok(OnError::DeadLetter),
-        ("skip", _) => Ok(OnError::Skip),
-        (_, None) => Ok(OnError::Fail),
-        (policy, Some(ignore)) if options.is_given("on-error") => {
-            let message = format!("'{ignore}' = 'true' means 'on-error' = 'skip', but 'on-error' is '{policy}'");
-            Err(Error::declaration(table, Some("on-error"), message))
-        }
-        (_, Some(_)) => Ok(OnError::Skip),
-    }
 }
 
 impl Table for FileTable {
@@ -224,16 +185,26 @@ impl Table for FileTable {
     }
 
     fn dead_letter_sink(&self, request: &SinkRequest) -> Result<Option<Box<dyn Sink>>> {
-        let Some(path) = &self.dead_letters else { return Ok(None) };
-        let target = Target {
-            table: format!("{} (dead letters)", self.name),
-            base_dir: self.base_dir.clone(),
-            path: path.clone(),
-            format: Format::Json { record_bytes_max: usize::MAX },
-            compression: None,
-            schema: dead_letter_schema(),
-            rolling_bytes: None,
-        };
-        Ok(Some(Box::new(FileSink::open(target, request)?)))
+        dead_letter_sink(&self.name, &self.base_dir, self.dead_letters.as_deref(), request)
     }
+}
+
+/// A sink of a table's bad records at a path, if there is one.
+pub(crate) fn dead_letter_sink(
+    table: &str,
+    base_dir: &Path,
+    path: Option<&Path>,
+    request: &SinkRequest,
+) -> Result<Option<Box<dyn Sink>>> {
+    let Some(path) = path else { return Ok(None) };
+    let target = Target {
+        table: format!("{table} (dead letters)"),
+        base_dir: base_dir.to_path_buf(),
+        path: path.to_path_buf(),
+        format: Format::Json { record_bytes_max: usize::MAX },
+        compression: None,
+        schema: dead_letter_schema(),
+        rolling_bytes: None,
+    };
+    Ok(Some(Box::new(FileSink::open(target, request)?)))
 }

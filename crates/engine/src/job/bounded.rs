@@ -48,9 +48,9 @@ pub(super) fn run(
     done: impl FnOnce(&[PathBuf]) -> Result<()>,
 ) -> Result<JobReport> {
     let sources = Sources::of(std::iter::once(&insert.plan))?;
-    sources.begin(&context.key, None)?;
+    sources.begin(&context.key, &context.folder, None)?;
     let mut watch = Watch::begin(name, &sources, sources.totals(), context.observer);
-    let sink = open_sink(insert, format!("{}-0", context.key), CommitMode::AtEnd, None)?;
+    let sink = open_sink(insert, format!("{}-0", context.key), context.folder.clone(), CommitMode::AtEnd, None)?;
     let mut rows = 0;
     let written = query(&context.setting.execution, &insert.plan, &mut watch, true, |batch| {
         rows += batch.num_rows() as u64;

@@ -72,8 +72,14 @@ pub(crate) fn run(
     }
 }
 
-fn open_sink(insert: &Insert, job: String, commit: CommitMode, restore: Option<Vec<u8>>) -> Result<SinkThread> {
-    let request =
-        SinkRequest { schema: Arc::clone(&insert.table.schema), overwrite: insert.overwrite, job, commit, restore };
+fn open_sink(
+    insert: &Insert,
+    job: String,
+    folder: PathBuf,
+    commit: CommitMode,
+    restore: Option<Vec<u8>>,
+) -> Result<SinkThread> {
+    let schema = Arc::clone(&insert.table.schema);
+    let request = SinkRequest { schema, overwrite: insert.overwrite, job, folder, commit, restore };
     Ok(SinkThread::new(insert.table.table.sink(&request).map_err(storage)?))
 }

@@ -1,7 +1,7 @@
 //! The tables that a job reads: what they gave so far, and where their bad records go.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use datafusion::catalog::TableProvider;
@@ -35,9 +35,9 @@ impl Sources {
         self.first.iter().filter_map(|i| self.readings[*i].downcast_ref::<ConnectorTable>())
     }
 
-    /// Begins to count anew what each table gives, and opens its dead letters: `key` names the job, `restored` has what a
+    /// Begins to count anew what each table gives, and opens its dead letters: `key` names the job, `folder` is the step's, `restored` has what a
     /// checkpoint kept of them.
-    pub(super) fn begin(&self, key: &str, restored: Option<&BTreeMap<String, Vec<u8>>>) -> Result<()> {
+    pub(super) fn begin(&self, key: &str, folder: &Path, restored: Option<&BTreeMap<String, Vec<u8>>>) -> Result<()> {
         for table in self.tables() {
             let sink = match table.table.on_error() {
                 OnError::DeadLetter => table
@@ -46,6 +46,7 @@ impl Sources {
                         schema: dead_letter_schema(),
                         overwrite: false,
                         job: format!("{key}-dead-{}", table.name),
+                        folder: folder.to_path_buf(),
                         commit: CommitMode::AtEnd,
                         restore: restored.and_then(|sinks| sinks.get(&table.name).cloned()),
                     })

@@ -37,7 +37,7 @@ pub(super) fn run(
     let sources = Sources::of(inserts.iter().map(|insert| &insert.plan))?;
     let path = context.folder.join("checkpoint");
     let restored: Option<Checkpoint> = read_sealed(&path, "checkpoint")?;
-    sources.begin(&context.key, restored.as_ref().map(|checkpoint| &checkpoint.dead_letters))?;
+    sources.begin(&context.key, &context.folder, restored.as_ref().map(|checkpoint| &checkpoint.dead_letters))?;
     let mut watch = Watch::begin(name, &sources, Totals::default(), context.observer);
 
     let mut compiler = Compiler::new(&context.setting);
@@ -53,7 +53,7 @@ pub(super) fn run(
     for (index, insert) in inserts.iter().enumerate() {
         let restore = restored.as_ref().and_then(|checkpoint| checkpoint.dataflow.sink(index)).map(<[u8]>::to_vec);
         let job = format!("{}-{index}", context.key);
-        let sink = open_sink(insert, job, commit, restore.clone())?;
+        let sink = open_sink(insert, job, context.folder.clone(), commit, restore.clone())?;
         if let (CommitMode::EachCheckpoint, Some(prepared)) = (commit, restore) {
             sink.commit(prepared)?;
         }
