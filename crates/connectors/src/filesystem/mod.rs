@@ -10,9 +10,11 @@ mod prepared;
 mod segment;
 mod sink;
 mod source;
+mod watch;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
 use parquet::file::properties::WriterProperties;
@@ -22,6 +24,7 @@ use self::compression::Compression;
 pub(crate) use self::path::Hash;
 use self::sink::{FileSink, Target};
 use self::source::FileScan;
+use self::watch::WatchedScan;
 use crate::format::{csv, json, parquet as parquet_format};
 use crate::{
     CONNECTOR_OPTION, ColumnFilter, ConnectorDef, Error, OnError, Result, Scan, ScanRequest, Sink, SinkRequest, Table,
@@ -38,17 +41,35 @@ const OPTIONS: &[OptionDef] = &[
     ),
 ];
 
+const SOURCE_OPTIONS: &[OptionDef] = &[OptionDef::optional(
+    "source.monitor-interval",
+    Kind::Duration,
+    "How often the folder or pattern is looked at for new files. The table is unbounded then. If not set, it is what is there at \
+     the start.",
+)];
+
 const SINK_OPTIONS: &[OptionDef] = &[OptionDef::optional(
     "sink.rolling-policy.file-size",
     Kind::Bytes,
     "When 'path' is a folder: a file is ended when it reaches this size.",
 )];
 
+/// A folder is not looked at more often than this.
+const INTERVAL_MIN: Duration = Duration::from_millis(10);
+
 /// Files on this machine.
 pub(crate) static FILESYSTEM: ConnectorDef = ConnectorDef {
     name: "filesystem",
     doc: "Reads and writes csv, json and parquet files.",
-    source_options: &[CONNECTOR_OPTION, OPTIONS, on_error::OPTIONS, csv::FILE_OPTIONS, csv::OPTIONS, json::OPTIONS],
+    source_options: &[
+        CONNECTOR_OPTION,
+        OPTIONS,
+        on_error::OPTIONS,
+        SOURCE_OPTIONS,
+        csv::FILE_OPTIONS,
+        csv::OPTIONS,
+        json::OPTIONS,
+    ],
     sink_options: &[CONNECTOR_OPTION, OPTIONS, SINK_OPTIONS, csv::FILE_OPTIONS, csv::OPTIONS, parquet_format::OPTIONS],
     make: |spec| Ok(Arc::new(FileTable::new(spec)?)),
 };
@@ -73,7 +94,7 @@ impl Format {
 }
 
 /// A table of files.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct FileTable {
     name: String,
     schema: SchemaRef,
@@ -84,6 +105,8 @@ struct FileTable {
     on_error: OnError,
     dead_letters: Option<PathBuf>,
     rolling_bytes: Option<u64>,
+    /// How often to look for new files; `None`: never.
+    monitor_interval: Option<Duration>,
 }
 
 impl FileTable {
@@ -92,6 +115,7 @@ impl FileTable {
             CONNECTOR_OPTION,
             OPTIONS,
             on_error::OPTIONS,
+            SOURCE_OPTIONS,
             SINK_OPTIONS,
             csv::FILE_OPTIONS,
             csv::OPTIONS,
@@ -127,6 +151,7 @@ impl FileTable {
             on_error,
             dead_letters,
             rolling_bytes: options.bytes("sink.rolling-policy.file-size"),
+            monitor_interval: options.duration("source.monitor-interval").map(|interval| interval.max(INTERVAL_MIN)),
         })
     }
 }
@@ -150,7 +175,7 @@ fn refuse_other_formats(table: &str, options: &Options, given: &[(String, String
 
 impl Table for FileTable {
     fn is_bounded(&self) -> bool {
-        true
+        self.monitor_interval.is_none()
     }
 
     fn on_error(&self) -> OnError {
@@ -164,7 +189,10 @@ impl Table for FileTable {
     }
 
     fn scan(&self, request: &ScanRequest) -> Result<Box<dyn Scan>> {
-        Ok(Box::new(FileScan::new(self, request)?))
+        Ok(match self.monitor_interval {
+            None => Box::new(FileScan::new(self, request)?),
+            Some(interval) => Box::new(WatchedScan::new(self, request, interval)?),
+        })
     }
 
     fn sink(&self, request: &SinkRequest) -> Result<Box<dyn Sink>> {

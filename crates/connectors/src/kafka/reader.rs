@@ -233,8 +233,8 @@ impl KafkaReader {
         self.add(found)
     }
 
-    /// Takes what has arrived of a partition, up to a batch.
-    fn gather(&mut self, index: usize) -> Result<()> {
+    /// Takes what has arrived of a partition, up to a batch, and says whether it has no more at this moment.
+    fn gather(&mut self, index: usize) -> Result<bool> {
         let Gathered { keys, values, offsets } = &mut self.gathered;
         keys.clear();
         values.clear();
@@ -243,7 +243,7 @@ impl KafkaReader {
         let part = &mut self.parts[index];
         let left = usize::try_from(self.plan.limit.saturating_sub(part.position.rows)).unwrap_or(usize::MAX);
         let rows_max = self.plan.batch_rows.min(left);
-        let mut error = None;
+        let (mut error, mut caught_up) = (None, false);
         part.ended |= left == 0;
         while !part.ended && offsets.len() < rows_max && values.bytes_len() + keys.bytes_len() < BATCH_BYTES_MAX {
             let Some(polled) = part.queue.as_ref().and_then(|queue| queue.poll(Duration::ZERO)) else { break };
@@ -263,7 +263,11 @@ impl KafkaReader {
                     part.ended = part.stop.is_some_and(|stop| offset + 1 >= stop);
                 }
                 // Behind the last message there may be marks of transactions, so that its offset does not tell.
-                Err(KafkaError::PartitionEOF(_)) => part.ended = part.stop.is_some(),
+                Err(KafkaError::PartitionEOF(_)) => {
+                    part.ended = part.stop.is_some();
+                    caught_up = true;
+                    break;
+                }
                 Err(source) => {
                     error = Some(source);
                     break;
@@ -273,10 +277,10 @@ impl KafkaReader {
         if !offsets.is_empty() {
             self.silent_since = None;
         }
-        match error {
-            Some(source) => self.hear(source, Some(index)),
-            None => Ok(()),
+        if let Some(source) = error {
+            self.hear(source, Some(index))?;
         }
+        Ok(caught_up)
     }
 
     /// The rows of what was gathered.
@@ -318,18 +322,19 @@ impl KafkaReader {
             if self.parts[index].ended || held.contains(&number) {
                 continue;
             }
-            self.gather(index)?;
-            let ended = self.parts[index].ended;
-            if ended {
+            let caught_up = self.gather(index)?;
+            if self.parts[index].ended {
                 self.parts[index].queue = None;
                 self.news.push_back(PartEvent::Ended(number));
+            } else if caught_up {
+                self.news.push_back(PartEvent::CaughtUp(number));
             }
             if !self.gathered.offsets.is_empty() {
                 self.turn = (index + 1) % count;
                 return self.chunk(index).map(|chunk| Some(PartEvent::Chunk(chunk)));
             }
-            if ended {
-                return Ok(self.news.pop_front());
+            if let Some(news) = self.news.pop_front() {
+                return Ok(Some(news));
             }
         }
         Ok(None)
@@ -377,7 +382,7 @@ impl Reader for PartReader {
             match self.0.next(PATIENCE, &BTreeSet::new())? {
                 PartEvent::Chunk(chunk) => return Ok(Some(chunk)),
                 PartEvent::End => return Ok(None),
-                PartEvent::Found(_) | PartEvent::Ended(_) | PartEvent::Nothing => {}
+                PartEvent::Found(_) | PartEvent::CaughtUp(_) | PartEvent::Ended(_) | PartEvent::Nothing => {}
             }
         }
     }

@@ -225,10 +225,10 @@ impl Plan {
         Rows::new(table.key.as_ref(), table.value.as_ref(), columns, self.schema.clone(), self.batch_rows)
     }
 
-    /// A consumer that tells where a partition ends if the table does.
+    /// A consumer that tells when it has come to the end that a partition has at the moment.
     fn consumer(&self) -> Result<Arc<Connection>> {
         let mut config = self.table.properties.consumer(&self.table.name);
-        config.set("enable.partition.eof", if self.table.stop.is_some() { "true" } else { "false" });
+        config.set("enable.partition.eof", "true");
         self.cluster.consumer(&config)
     }
 

@@ -48,6 +48,7 @@ struct Taken {
     /// Where to go on.
     positions: BTreeMap<u64, Position>,
     found: Vec<u64>,
+    caught_up: Vec<u64>,
     ended: Vec<u64>,
     bad: Vec<BadRecord>,
     at_end: bool,
@@ -93,6 +94,7 @@ fn take_until(reader: &mut dyn PartsReader, held: &[u64], mut enough: impl FnMut
                 taken.batches.entry(part).or_default().push(chunk.batch);
                 taken.bad.extend(chunk.bad);
             }
+            PartEvent::CaughtUp(part) => taken.caught_up.push(part),
             PartEvent::Ended(part) => taken.ended.push(part),
             PartEvent::Nothing => {}
             PartEvent::End => {

@@ -156,6 +156,21 @@ fn new_partitions_are_found_and_read_from_their_start() {
 }
 
 #[test]
+fn a_partition_that_has_no_more_says_so_each_time() {
+    let topic = Broker::shared().new_topic("caught-up", 3);
+    produce_ids(&topic, 1, 0..50);
+    let table = kafka(&ids_schema(), &topic, &[JSON, EARLIEST]);
+    let scan = table.scan(&ScanRequest { batch_rows: 8, ..ScanRequest::default() }).unwrap();
+    let mut reader = scan.open_all(&BTreeMap::new()).unwrap();
+    let taken = take_until(&mut *reader, &[], |taken| taken.caught_up.len() == 3).unwrap();
+    assert_eq!(taken.ids(1), (0..50).collect::<Vec<_>>(), "said after its rows");
+    assert_eq!(taken.caught_up.iter().copied().collect::<BTreeSet<_>>(), BTreeSet::from([0, 1, 2]));
+    produce_ids(&topic, 2, 50..60);
+    let taken = take_until(&mut *reader, &[], |taken| !taken.caught_up.is_empty()).unwrap();
+    assert_eq!((taken.caught_up, taken.rows()), (vec![2], 10));
+}
+
+#[test]
 fn a_held_partition_gives_nothing_more() {
     let topic = Broker::shared().new_topic("held", 2);
     produce_ids(&topic, 0, 0..500);
