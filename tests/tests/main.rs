@@ -3,6 +3,7 @@
 mod bad_input;
 mod crash;
 mod golden;
+mod kafka;
 mod readme;
 mod reference;
 mod reference_page;
