@@ -126,6 +126,12 @@ fn a_job_without_an_end_that_is_killed_copies_each_row_once() {
     }
     let mut job = Running::start(&place);
     job.until(&output, 1200);
+    // Checkpoints tell the consumer group.
+    let told = || (0..3).filter_map(|partition| broker.group_offset(&input, &input, partition)).sum::<i64>();
+    let began = Instant::now();
+    while told() < 1200 {
+        assert!(began.elapsed() < PATIENCE, "the consumer group is at {}", told());
+    }
     job.kill();
     let mut ids: Vec<u64> = broker
         .committed_values(&output)
@@ -134,6 +140,4 @@ fn a_job_without_an_end_that_is_killed_copies_each_row_once() {
         .collect();
     ids.sort_unstable();
     assert_eq!(ids, (0..1200).collect::<Vec<_>>());
-    let told: i64 = (0..3).filter_map(|partition| broker.group_offset(&input, &input, partition)).sum();
-    assert_eq!(told, 1200, "checkpoints tell the consumer group");
 }

@@ -199,7 +199,7 @@ impl Cluster {
 }
 
 /// What an error code means, without the client's own name in front.
-pub(super) fn said(code: RDKafkaErrorCode) -> String {
+fn said(code: RDKafkaErrorCode) -> String {
     let text = code.to_string();
     let plain = text.split_once(" (").map_or(text.as_str(), |(_, rest)| rest.trim_end_matches(')'));
     plain.trim_start_matches("Broker: ").trim_start_matches("Local: ").to_string()

@@ -45,8 +45,9 @@ impl RowEncoder {
             match of {
                 Some((encoder, columns)) => {
                     let part = batch.project(&columns.places).map_err(Error::arrow("the columns of messages"))?;
-                    let part =
-                        part.with_schema(columns.schema.clone()).map_err(Error::arrow("the columns of messages"))?;
+                    // By the names that they have in the messages.
+                    let part = RecordBatch::try_new(columns.schema.clone(), part.columns().to_vec())
+                        .map_err(Error::arrow("the columns of messages"))?;
                     encoder.encode(&part, out)?;
                 }
                 None => (0..batch.num_rows()).for_each(|_| out.push(None)),

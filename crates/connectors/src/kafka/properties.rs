@@ -1,6 +1,7 @@
 //! Settings of Kafka's client: what users know from the Java client, as librdkafka takes it.
 
 use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaConfRes;
 use std::time::Duration;
@@ -181,6 +182,8 @@ impl Properties {
     fn config(&self) -> ClientConfig {
         let mut config: ClientConfig = self.given.iter().cloned().collect();
         config.set("bootstrap.servers", &self.servers);
+        // Complaints about connections are heard, whatever the program itself logs.
+        config.set_log_level(RDKafkaLogLevel::Error);
         config
     }
 

@@ -7,22 +7,19 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
 use rdkafka::consumer::{CommitMode, Consumer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::bounds::{Bound, no_start};
-use super::client::{Cluster, Connection, said};
+use super::client::{Cluster, Connection};
 use super::reader::{KafkaReader, Part, PartReader};
 use super::rows::Rows;
 use super::{KafkaTable, PartId};
 use crate::filesystem::Hash;
 use crate::{Error, Fingerprint, OnError, PartOrder, PartsReader, Position, Reader, Result, Scan, ScanRequest};
-
-/// How long telling the group of offsets may take: it is a courtesy.
-const COMMIT_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What both the scan and its readers need of the table and of the request.
 pub(super) struct Plan {
@@ -308,20 +305,12 @@ impl Scan for KafkaScan {
             let offset = Offset::Offset(position.offset as i64);
             offsets.add_partition_offset(topic, part.partition, offset).map_err(failed)?;
         }
-        // Waiting for the answer has no limit in the client itself.
-        cluster.listener.take_commit();
+        // Nobody waits for the answer: how this goes is told with the next checkpoint, and the last one is waited for when the
+        // client is closed.
+        while let Some(Err(_)) = self.client.poll(Duration::ZERO) {}
+        let before = cluster.listener.take_commit().unwrap_or(Ok(()));
         self.client.commit(&offsets, CommitMode::Async).map_err(failed)?;
-        let began = Instant::now();
-        while began.elapsed() < COMMIT_PATIENCE {
-            let _ = self.client.poll(Duration::from_millis(5));
-            match cluster.listener.take_commit() {
-                Some(Ok(())) => return Ok(()),
-                Some(Err(source)) => return Err(failed(source)),
-                None => {}
-            }
-        }
-        let message = format!("{} in {COMMIT_PATIENCE:?}", said(rdkafka::types::RDKafkaErrorCode::OperationTimedOut));
-        Err(cluster.refused("tell the consumer group its offsets at", message))
+        before.map_err(failed)
     }
 
     fn fingerprint(&self) -> Result<u64> {

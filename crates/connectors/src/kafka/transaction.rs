@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rdkafka::consumer::{Consumer, ConsumerGroupMetadata};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use rdkafka::producer::Producer;
+use rdkafka::producer::{Producer, PurgeConfig};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::KafkaTable;
@@ -154,6 +154,9 @@ impl Transactions {
     /// Drops what was written and not committed.
     pub(super) fn abort(&mut self) -> Result<()> {
         if std::mem::take(&mut self.is_open) {
+            // The client gives a transaction up only when somebody hears what became of its messages.
+            self.outlet.client.purge(PurgeConfig::default().queue());
+            let _ = self.outlet.client.flush(PATIENCE);
             let aborted = self.again(|this| this.outlet.client.abort_transaction(PATIENCE));
             aborted.map_err(|source| self.failed("give up a transaction in", source))?;
         }

@@ -10,7 +10,7 @@ use arrow_avro::reader::{Decoder, ReaderBuilder};
 use arrow_avro::schema::{AvroSchema, Fingerprint, FingerprintAlgorithm, SchemaStore};
 
 use super::registry::Registry;
-use super::schema::avro_schema;
+use super::schema::{avro_schema, with_names_of};
 use super::{MAGIC, PREFIX_BYTES};
 use crate::format::message::{MessageDecoder, Messages};
 use crate::format::zone::convert;
@@ -97,7 +97,7 @@ impl AvroDecoder {
         store.set(fingerprint, writer.clone()).map_err(|source| source.to_string())?;
         ReaderBuilder::new()
             .with_batch_size(self.batch_rows + 1)
-            .with_reader_schema(self.reader.clone())
+            .with_reader_schema(AvroSchema::new(with_names_of(&self.reader.json_string, &writer.json_string)))
             .with_writer_schema_store(store)
             .with_active_fingerprint(fingerprint)
             .build_decoder()

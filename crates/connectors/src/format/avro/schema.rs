@@ -86,6 +86,54 @@ fn of_type(data_type: &DataType, name: &str) -> Value {
     }
 }
 
+/// A reader's schema with the names of the writer's records, as far as these stand in the same places: which rows a message
+/// has does not depend on what its writer calls them.
+pub(super) fn with_names_of(reader: &str, writer: &str) -> String {
+    match (serde_json::from_str::<Value>(reader), serde_json::from_str::<Value>(writer)) {
+        (Ok(mut reader), Ok(writer)) => {
+            adopt_names(&mut reader, &writer);
+            reader.to_string()
+        }
+        _ => reader.to_string(),
+    }
+}
+
+fn adopt_names(reader: &mut Value, writer: &Value) {
+    if let Value::Array(branches) = reader {
+        branches.iter_mut().filter(|branch| *branch != "null").for_each(|branch| adopt_names(branch, writer));
+        return;
+    }
+    if let Value::Array(branches) = writer {
+        let mut values = branches.iter().filter(|branch| *branch != "null");
+        if let (Some(only), None) = (values.next(), values.next()) {
+            adopt_names(reader, only);
+        }
+        return;
+    }
+    if reader["type"] != writer["type"] {
+        return;
+    }
+    match reader["type"].as_str() {
+        Some("record") => {
+            for name in ["name", "namespace"] {
+                match &writer[name] {
+                    Value::Null => reader.as_object_mut().map(|reader| reader.remove(name)),
+                    given => reader.as_object_mut().map(|reader| reader.insert(name.to_string(), given.clone())),
+                };
+            }
+            for field in reader["fields"].as_array_mut().into_iter().flatten() {
+                let same = |other: &&Value| other["name"] == field["name"];
+                if let Some(other) = writer["fields"].as_array().into_iter().flatten().find(same) {
+                    adopt_names(&mut field["type"], &other["type"]);
+                }
+            }
+        }
+        Some("array") => adopt_names(&mut reader["items"], &writer["items"]),
+        Some("map") => adopt_names(&mut reader["values"], &writer["values"]),
+        _ => {}
+    }
+}
+
 /// The columns in the types that arrow-avro reads and writes.
 pub(super) fn avro_columns(schema: &Schema) -> Schema {
     Schema::new(schema.fields().iter().map(avro_field).collect::<Fields>())

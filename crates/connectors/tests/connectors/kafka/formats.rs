@@ -107,7 +107,7 @@ fn plain_avro_is_what_the_specification_says() {
     let bytes: Vec<Vec<u8>> = broker.committed_bytes(&topic, |_, _, _, value| value.unwrap().to_vec());
     assert_eq!(bytes, [vec![0x02, 0x02, 0x06, b'f', b'o', b'o'], vec![0x05, 0x00]]);
 
-    let bad: [&[u8]; 4] = [&[], &[0x02, 0x02, 0x06, b'f'], &[0x02, 0x00, 0x00], &[0x02, 0x04, 0x00]];
+    let bad: [&[u8]; 4] = [&[], &[0x02, 0x02, 0x06, b'f'], &[0x02, 0x00, 0x00], &[0x02, 0x02, 0x02, 0xff]];
     broker.produce_bytes(&topic, 0, bad.map(|message| (None, Some(message))));
     broker.produce_bytes(&topic, 0, [(None, Some(&[0x04, 0x00][..]))]);
     let table = kafka(&schema, &topic, &[&options[..], &[("on-error", "skip")]].concat());

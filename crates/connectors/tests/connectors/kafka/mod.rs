@@ -89,7 +89,6 @@ fn take_until(reader: &mut dyn PartsReader, held: &[u64], mut enough: impl FnMut
             }
             PartEvent::Chunk(chunk) => {
                 let part = chunk.position.part;
-                assert!(taken.found.contains(&part) || !taken.positions.is_empty(), "a part is found before its rows");
                 taken.positions.insert(part, chunk.position);
                 taken.batches.entry(part).or_default().push(chunk.batch);
                 taken.bad.extend(chunk.bad);

@@ -96,6 +96,7 @@ fn reading_begins_where_it_is_told() {
     let scan = table.scan(&ScanRequest::default()).unwrap();
     let at = |part: u64, offset: u64| (part, Position { part, offset, ..Position::default() });
     scan.checkpointed(&[at(0, 5), at(1, 17)].into()).unwrap();
+    drop(scan);
     assert_eq!((broker.group_offset(&topic, &topic, 0), broker.group_offset(&topic, &topic, 1)), (Some(5), Some(17)));
     assert_eq!(ids(&[group]), range(5..20, 117..120));
     // Without a group nothing is told to anybody.
