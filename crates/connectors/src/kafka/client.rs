@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::ClientContext;
-use rdkafka::client::Client;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use rdkafka::producer::{DeliveryResult, NoCustomPartitioner, ProducerContext};
+use rdkafka::metadata::Metadata;
+use rdkafka::producer::{BaseProducer, DeliveryResult, NoCustomPartitioner, Producer, ProducerContext};
 use rdkafka::topic_partition_list::TopicPartitionList;
 
 use tidegate_options::nearest;
@@ -65,7 +65,11 @@ impl ClientContext for Listener {
         }
     }
 
-    fn error(&self, _error: KafkaError, reason: &str) {
+    fn error(&self, error: KafkaError, reason: &str) {
+        // That all brokers are down says less than what was said of the last of them.
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
+            return;
+        }
         self.with(|heard| heard.complaint = Some(reason.to_string()));
     }
 }
@@ -83,6 +87,31 @@ impl ProducerContext<NoCustomPartitioner> for Listener {
         if let Err((error, _)) = result {
             self.with(|heard| heard.lost.get_or_insert_with(|| error.clone()).clone());
         }
+    }
+}
+
+/// A client that can be asked what there is in the cluster.
+pub(super) trait Speaks {
+    /// All topics. If there is no answer, the listener has heard why.
+    fn metadata(&self, patience: Duration) -> KafkaResult<Metadata>;
+}
+
+/// So many things may be waiting to be heard: each broker that is tried complains once or twice.
+const COMPLAINTS_MAX: usize = 64;
+
+impl Speaks for Connection {
+    fn metadata(&self, patience: Duration) -> KafkaResult<Metadata> {
+        self.fetch_metadata(None, patience).inspect_err(|_| {
+            (0..COMPLAINTS_MAX).for_each(|_| drop(self.poll(Duration::ZERO)));
+        })
+    }
+}
+
+impl Speaks for BaseProducer<Listener> {
+    fn metadata(&self, patience: Duration) -> KafkaResult<Metadata> {
+        self.client().fetch_metadata(None, patience).inspect_err(|_| {
+            (0..COMPLAINTS_MAX).for_each(|_| self.poll(Duration::ZERO));
+        })
     }
 }
 
@@ -120,7 +149,7 @@ impl Cluster {
             Some(RDKafkaErrorCode::OperationTimedOut) => format!("no answer in {:?}", self.patience),
             _ => match &source {
                 KafkaError::Transaction(error) => error.string(),
-                other => code.map_or_else(|| other.to_string(), |code| said(code)),
+                other => code.map_or_else(|| other.to_string(), said),
             },
         };
         let unreachable = matches!(
@@ -152,10 +181,10 @@ impl Cluster {
     }
 
     /// The numbers of the partitions of a topic. `None`: it does not exist.
-    pub(super) fn partitions<C: ClientContext>(&self, client: &Client<C>, topic: &str) -> Result<Option<Vec<i32>>> {
+    pub(super) fn partitions(&self, client: &impl Speaks, topic: &str) -> Result<Option<Vec<i32>>> {
         let action = || format!("read the topic '{topic}' of");
         // The list of all topics, as asking for one by name may create it.
-        let all = client.fetch_metadata(None, self.patience).map_err(|source| self.failed(action(), source))?;
+        let all = client.metadata(self.patience).map_err(|source| self.failed(action(), source))?;
         let Some(found) = all.topics().iter().find(|found| found.name() == topic) else { return Ok(None) };
         if let Some(error) = found.error() {
             return Err(self.refused(action(), said(error.into())));
@@ -166,11 +195,11 @@ impl Cluster {
     }
 
     /// The numbers of the partitions of a topic, which has to exist.
-    pub(super) fn partitions_of<C: ClientContext>(&self, client: &Client<C>, topic: &str) -> Result<Vec<i32>> {
+    pub(super) fn partitions_of(&self, client: &impl Speaks, topic: &str) -> Result<Vec<i32>> {
         match self.partitions(client, topic)? {
             Some(partitions) => Ok(partitions),
             None => {
-                let all = client.fetch_metadata(None, self.patience);
+                let all = client.metadata(self.patience);
                 let all = all.map_err(|source| self.failed("list the topics of", source))?;
                 let names = all.topics().iter().map(|topic| topic.name()).filter(|name| !name.starts_with("__"));
                 let mut names: Vec<&str> = names.collect();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::producer::{BaseProducer, BaseRecord};
 
 use super::client::{Cluster, Listener};
 use super::{KafkaTable, Partitioner};
@@ -28,7 +28,7 @@ impl Outlet {
             .create_with_context(cluster.listener.clone())
             .map_err(|source| cluster.failed("make a client of", source))?;
         let topic = table.topics[0].clone();
-        let partitions = cluster.partitions_of(client.client(), &topic)?;
+        let partitions = cluster.partitions_of(&client, &topic)?;
         Ok(Self { client, cluster, topic, partitioner: table.partitioner, partitions, turn: 0 })
     }
 

@@ -220,7 +220,7 @@ impl KafkaReader {
         self.looked_for_parts = Instant::now();
         let mut found = Vec::new();
         for (index, topic) in self.plan.table.topics.iter().enumerate() {
-            let Ok(Some(partitions)) = self.plan.cluster.partitions(self.consumer.client(), topic) else { continue };
+            let Ok(Some(partitions)) = self.plan.cluster.partitions(self.consumer.as_ref(), topic) else { continue };
             for partition in partitions {
                 let id = PartId { topic: index, partition };
                 if !self.parts.iter().any(|part| part.id == id) {

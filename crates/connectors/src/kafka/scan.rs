@@ -68,7 +68,7 @@ impl KafkaScan {
         };
         let mut parts = Vec::new();
         for topic in 0..table.topics.len() {
-            let partitions = plan.cluster.partitions_of(client.client(), &table.topics[topic])?;
+            let partitions = plan.cluster.partitions_of(client.as_ref(), &table.topics[topic])?;
             parts.extend(partitions.into_iter().map(|partition| PartId { topic, partition }));
         }
         Ok(Self { plan: Arc::new(plan), client, parts })

@@ -29,7 +29,7 @@ pub(crate) enum Framing {
 /// What is known of a schema that messages are written with.
 enum Writer {
     /// Its text, and a decoder at hand that met no bad message.
-    Known(AvroSchema, Option<Decoder>),
+    Known(AvroSchema, Option<Box<Decoder>>),
     /// Rows of the table cannot be made of it, for this reason.
     Unusable(String),
 }
@@ -78,7 +78,7 @@ impl AvroDecoder {
                 Some(text) => {
                     let schema = AvroSchema::new(text);
                     match self.build(id, &schema) {
-                        Ok(decoder) => Writer::Known(schema, Some(decoder)),
+                        Ok(decoder) => Writer::Known(schema, Some(Box::new(decoder))),
                         Err(reason) => Writer::Unusable(format!("it is written with schema {id}: {reason}")),
                     }
                 }
@@ -115,7 +115,7 @@ impl AvroDecoder {
             };
             let mut decoder = match at_hand {
                 Some(decoder) => decoder,
-                None => self.build(id, &schema)?,
+                None => Box::new(self.build(id, &schema)?),
             };
             for (index, _) in run {
                 let message = messages.get(*index).unwrap_or_default();
@@ -142,14 +142,14 @@ impl AvroDecoder {
         let mut prefix = [MAGIC; PREFIX_BYTES];
         prefix[1..].copy_from_slice(&id.to_be_bytes());
         decoder.decode(&prefix).map_err(|source| source.to_string())?;
-        let taken = decoder.decode(body).map_err(|source| source.to_string())?;
-        if decoder.capacity() + 1 != before {
-            return Err("it ends before its record does".to_string());
+        let taken = decoder.decode(body);
+        // The decoder takes what comes after a record for another one.
+        match (decoder.capacity() + 1 == before, taken) {
+            (true, Ok(taken)) if taken == body.len() => Ok(()),
+            (true, _) => Err("there are bytes behind its record".to_string()),
+            (false, Ok(_)) => Err("it ends before its record does".to_string()),
+            (false, Err(source)) => Err(source.to_string()),
         }
-        if taken != body.len() {
-            return Err(format!("its record has {taken} bytes, and there are {} more", body.len() - taken));
-        }
-        Ok(())
     }
 
     /// The wanted columns in the table's types.
