@@ -100,3 +100,94 @@ pub(crate) trait MessageEncoder: Send {
     /// A value has no form in the format, or a registry of schemas cannot be reached.
     fn encode(&mut self, batch: &RecordBatch, out: &mut Messages) -> Result<()>;
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, BinaryArray, Float64Array, Int64Array, StringArray};
+    use arrow::datatypes::SchemaRef;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::format::avro::{AvroDecoder, AvroEncoder, Framing};
+    use crate::format::csv::{self, CsvDecoder, CsvEncoder};
+    use crate::format::debezium::{DebeziumDecoder, DebeziumEncoder};
+    use crate::format::json::{JsonDecoder, JsonMessageEncoder};
+
+    fn rows() -> RecordBatch {
+        let columns: Vec<(&str, ArrayRef, bool)> = vec![
+            ("id", Arc::new(Int64Array::from(vec![Some(1), None, Some(i64::MIN)])), true),
+            ("name", Arc::new(StringArray::from(vec!["a", "", "x, \"y\""])), true),
+            ("share", Arc::new(Float64Array::from(vec![0.5, -1.0, 1e300])), true),
+            ("blob", Arc::new(BinaryArray::from_vec(vec![b"", b"\x00\xff", b"z"])), true),
+        ];
+        RecordBatch::try_from_iter_with_nullable(columns).unwrap()
+    }
+
+    fn dialect() -> csv::Dialect {
+        let options = tidegate_options::resolve(&[csv::OPTIONS], []).unwrap();
+        csv::Dialect::new("t", &options).unwrap()
+    }
+
+    fn decoders(schema: &SchemaRef) -> Vec<Box<dyn MessageDecoder>> {
+        let all = [0, 1, 2, 3];
+        vec![
+            Box::new(JsonDecoder::new(schema.clone(), 100, 1 << 20)),
+            Box::new(CsvDecoder::new(&dialect(), schema, &all, schema.clone())),
+            Box::new(AvroDecoder::new(Framing::Plain, schema, &all, schema.clone(), 100)),
+            Box::new(DebeziumDecoder::new(schema.clone(), 100, false)),
+        ]
+    }
+
+    /// The rows as messages of each format.
+    fn messages(rows: &RecordBatch) -> Vec<Vec<Vec<u8>>> {
+        let schema = rows.schema();
+        let encoders: Vec<Box<dyn MessageEncoder>> = vec![
+            Box::<JsonMessageEncoder>::default(),
+            Box::new(CsvEncoder::new("t", &dialect(), &schema)),
+            Box::new(AvroEncoder::new(Framing::Plain, String::new(), &schema)),
+            Box::<DebeziumEncoder>::default(),
+        ];
+        let encode = |mut encoder: Box<dyn MessageEncoder>| {
+            let mut out = Messages::default();
+            encoder.encode(rows, &mut out).unwrap();
+            (0..out.len()).map(|index| out.get(index).unwrap().to_vec()).collect()
+        };
+        encoders.into_iter().map(encode).collect()
+    }
+
+    proptest! {
+        /// Damaged messages are refused one by one, or read as something; none of their neighbours is lost.
+        #[test]
+        fn damage_costs_the_damaged_message_alone(
+            damage in proptest::collection::vec((0usize..3, 0usize..60, any::<u8>()), 0..3),
+            noise in proptest::collection::vec(any::<u8>(), 0..40),
+        ) {
+            let rows = rows();
+            for (mut decoder, mut of_format) in decoders(&rows.schema()).into_iter().zip(messages(&rows)) {
+                let mut damaged = [false; 3];
+                for (message, at, byte) in &damage {
+                    let length = of_format[*message].len();
+                    of_format[*message][at % length] = *byte;
+                    damaged[*message] = true;
+                }
+                let mut all = Messages::default();
+                for message in &of_format {
+                    all.push(Some(message));
+                    all.push(Some(&noise));
+                    all.push(None);
+                }
+                let mut bad = BadRows::new(all.len());
+                let batch = decoder.decode(&all, &mut bad).unwrap();
+                prop_assert_eq!(batch.num_rows(), all.wanted(&bad).len());
+                for (message, damaged) in damaged.into_iter().enumerate().filter(|(_, damaged)| !damaged) {
+                    prop_assert!(!damaged);
+                    let row = all.wanted(&bad).iter().position(|index| *index == 3 * message);
+                    let row = row.expect("an undamaged message is read");
+                    prop_assert_eq!(batch.slice(row, 1), rows.slice(message, 1));
+                }
+            }
+        }
+    }
+}

@@ -26,8 +26,8 @@ fn of_connectors_and_options() {
         "table 't': unknown connector 'filesytem'; did you mean 'filesystem'?"
     );
     assert_eq!(
-        said(&[("connector", "kafka")]),
-        "table 't': unknown connector 'kafka'; there is: filesystem, kafka, datagen, print, blackhole"
+        said(&[("connector", "pulsar")]),
+        "table 't': unknown connector 'pulsar'; there is: filesystem, kafka, datagen, print, blackhole"
     );
     assert_eq!(with(&[("csv.heder", "true")]), "table 't': unknown option 'csv.heder'; did you mean 'csv.header'?");
     assert_eq!(
