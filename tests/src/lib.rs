@@ -6,6 +6,7 @@ pub mod broker;
 pub mod data;
 pub mod files;
 pub mod purchases;
+pub mod running;
 
 pub use binary::{Outcome, Workplace};
 pub use broker::Broker;

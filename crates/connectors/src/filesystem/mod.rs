@@ -1,5 +1,6 @@
 //! Files on this machine.
 
+pub(crate) mod carried;
 pub(crate) mod commit;
 pub(crate) mod compression;
 mod existing;
@@ -156,6 +157,25 @@ impl FileTable {
     }
 }
 
+impl FileTable {
+    /// Where rows go.
+    fn target(&self) -> Target {
+        let compression = match &self.format {
+            Format::Parquet(_) => Some(Compression::None),
+            _ => self.compression,
+        };
+        Target {
+            table: self.name.clone(),
+            base_dir: self.base_dir.clone(),
+            path: self.path.clone(),
+            format: self.format.clone(),
+            compression,
+            schema: self.schema.clone(),
+            rolling_bytes: self.rolling_bytes,
+        }
+    }
+}
+
 /// An option of a format that the table does not have is a mistake.
 fn refuse_other_formats(table: &str, options: &Options, given: &[(String, String)]) -> Result<()> {
     let format = options.text("format");
@@ -196,43 +216,53 @@ impl Table for FileTable {
     }
 
     fn sink(&self, request: &SinkRequest) -> Result<Box<dyn Sink>> {
-        let compression = match &self.format {
-            Format::Parquet(_) => Some(Compression::None),
-            _ => self.compression,
-        };
-        let target = Target {
-            table: self.name.clone(),
-            base_dir: self.base_dir.clone(),
-            path: self.path.clone(),
-            format: self.format.clone(),
-            compression,
-            schema: self.schema.clone(),
-            rolling_bytes: self.rolling_bytes,
-        };
-        Ok(Box::new(FileSink::open(target, request)?))
+        Ok(Box::new(FileSink::open(self.target(), request)?))
+    }
+
+    fn adopt(&self, request: &SinkRequest, folder: &Path) -> Result<()> {
+        carried::adopt(&self.target(), request, folder)
     }
 
     fn dead_letter_sink(&self, request: &SinkRequest) -> Result<Option<Box<dyn Sink>>> {
         dead_letter_sink(&self.name, &self.base_dir, self.dead_letters.as_deref(), request)
     }
+
+    fn adopt_dead_letters(&self, request: &SinkRequest, folder: &Path) -> Result<()> {
+        adopt_dead_letters(&self.name, &self.base_dir, self.dead_letters.as_deref(), request, folder)
+    }
 }
 
-/// A sink of a table's bad records at a path, if there is one.
+/// Where a table's bad records go, if a path is given.
+fn dead_letter_target(table: &str, base_dir: &Path, path: Option<&Path>) -> Option<Target> {
+    Some(Target {
+        table: format!("{table} (dead letters)"),
+        base_dir: base_dir.to_path_buf(),
+        path: path?.to_path_buf(),
+        format: Format::Json { record_bytes_max: usize::MAX },
+        compression: None,
+        schema: dead_letter_schema(),
+        rolling_bytes: None,
+    })
+}
+
+/// A sink of a table's bad records at a path, if one is given.
 pub(crate) fn dead_letter_sink(
     table: &str,
     base_dir: &Path,
     path: Option<&Path>,
     request: &SinkRequest,
 ) -> Result<Option<Box<dyn Sink>>> {
-    let Some(path) = path else { return Ok(None) };
-    let target = Target {
-        table: format!("{table} (dead letters)"),
-        base_dir: base_dir.to_path_buf(),
-        path: path.to_path_buf(),
-        format: Format::Json { record_bytes_max: usize::MAX },
-        compression: None,
-        schema: dead_letter_schema(),
-        rolling_bytes: None,
-    };
+    let Some(target) = dead_letter_target(table, base_dir, path) else { return Ok(None) };
     Ok(Some(Box::new(FileSink::open(target, request)?)))
+}
+
+/// Puts carried bad records where such a sink looks for them.
+pub(crate) fn adopt_dead_letters(
+    table: &str,
+    base_dir: &Path,
+    path: Option<&Path>,
+    request: &SinkRequest,
+    folder: &Path,
+) -> Result<()> {
+    dead_letter_target(table, base_dir, path).map_or(Ok(()), |target| carried::adopt(&target, request, folder))
 }

@@ -21,7 +21,7 @@ mod sink;
 mod spool;
 mod transaction;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ use self::format::{Format, Side, side_of};
 use self::options::{OPTIONS, PROPERTIES, SINK_OPTIONS, SOURCE_OPTIONS};
 use self::properties::Properties;
 use self::scan::KafkaScan;
-use crate::filesystem::{dead_letter_sink, on_error};
+use crate::filesystem::{adopt_dead_letters, dead_letter_sink, on_error};
 use crate::format::{avro, csv, debezium, json};
 use crate::{
     CONNECTOR_OPTION, ConnectorDef, Error, OnError, Result, Scan, ScanRequest, Sink, SinkRequest, Table, TableSpec,
@@ -223,5 +223,16 @@ impl Table for Kafka {
 
     fn dead_letter_sink(&self, request: &SinkRequest) -> Result<Option<Box<dyn Sink>>> {
         dead_letter_sink(&self.0.name, &self.0.base_dir, self.0.dead_letters.as_deref(), request)
+    }
+
+    fn adopt(&self, request: &SinkRequest, folder: &Path) -> Result<()> {
+        match self.0.guarantee {
+            Guarantee::ExactlyOnce => sink::adopt(&self.0, request, folder),
+            Guarantee::AtLeastOnce | Guarantee::None => Ok(()),
+        }
+    }
+
+    fn adopt_dead_letters(&self, request: &SinkRequest, folder: &Path) -> Result<()> {
+        adopt_dead_letters(&self.0.name, &self.0.base_dir, self.0.dead_letters.as_deref(), request, folder)
     }
 }

@@ -9,7 +9,7 @@
 //! one transaction, or in several if they are more than a transaction should hold: numbered pieces of the spool.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use arrow::array::RecordBatch;
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,7 @@ use super::encode::RowEncoder;
 use super::spool::{Replay, Spool};
 use super::transaction::Transactions;
 use super::{Guarantee, KafkaTable};
+use crate::filesystem::carried::copy;
 use crate::filesystem::commit::{Names, remove};
 use crate::filesystem::path::sync_folder;
 use crate::{CommitMode, Committed, Error, Result, Sink, SinkRequest};
@@ -46,6 +47,9 @@ struct Prepared {
 }
 
 const PREPARED_VERSION: u8 = 1;
+
+/// The name of the spool in a folder to which it was carried.
+const CARRIED: &str = "spool";
 
 /// Opens a sink of the kind that is wanted.
 pub(super) fn open(table: &KafkaTable, request: &SinkRequest) -> Result<Box<dyn Sink>> {
@@ -98,33 +102,32 @@ impl KafkaSink {
         fs::create_dir_all(folder).map_err(Error::io("create the folder", folder))?;
         let names = Names::new(&request.job, &folder.join(&topic));
         let restored = match &request.restore {
-            Some(bytes) => Some(restored(&table.name, &topic, &names, bytes)?),
+            Some(bytes) => Some(restored(&table.name, &topic, &names, request.commit, bytes)?),
             None => None,
         };
-        let fresh_id = format!("{}-{}", table.transactional_prefix, request.job);
-        // Rows that a job with an end spooled become visible under the name that it began with.
-        let id = match &restored {
-            Some(prepared) if request.commit == CommitMode::AtEnd => prepared.id.clone(),
-            _ => fresh_id,
-        };
-        if let Some(prepared) = restored.as_ref().filter(|prepared| prepared.id != id) {
+        let id = format!("{}-{}", table.transactional_prefix, request.job);
+        if let Some(prepared) = restored.as_ref().filter(|prepared| prepared.id != id && prepared.spool_bytes > 0)
+            && request.commit == CommitMode::EachCheckpoint
+        {
             // Another run goes on from a checkpoint of this one: what it prepared is made visible under its own name.
-            let mut others = Transactions::take_over(table, &prepared.id)?;
-            let number = known(&table.name, &prepared.id, &others)?;
-            if number < prepared.epoch && prepared.spool_bytes > 0 {
-                others.commit_or_replay(prepared.epoch, || Replay::open(&prepared.spool, prepared.spool_bytes))?;
+            let number = known(&table.name, &prepared.id, Transactions::look(table, &prepared.id)?)?;
+            if number < prepared.epoch {
+                Transactions::take_over(table, &prepared.id)?
+                    .commit_or_replay(prepared.epoch, || Replay::open(&prepared.spool, prepared.spool_bytes))?;
             }
         }
         let mut transactions = Transactions::take_over(table, &id)?;
         let mut sink_epoch = 1;
         match &restored {
             None => transactions.begin_at(0)?,
+            // Of rows that another run has hidden nothing is visible under this one's name.
+            Some(prepared) if prepared.id != id && request.commit == CommitMode::AtEnd => transactions.begin_at(0)?,
             Some(prepared) if prepared.id != id => {
                 transactions.begin_at(prepared.epoch)?;
                 sink_epoch = prepared.epoch + 1;
             }
             Some(prepared) => {
-                let number = known(&table.name, &id, &transactions)?;
+                let number = known(&table.name, &id, transactions.committed())?;
                 if request.commit == CommitMode::EachCheckpoint && number > prepared.epoch {
                     let message = format!(
                         "the checkpoint is the {}th that was written to it, and the rows of the {number}th are visible \
@@ -172,13 +175,9 @@ impl KafkaSink {
         self.transactions.committed().unwrap_or_default()
     }
 
-    /// Where the rows of the epoch are kept. At the end of a job the file's name is that of the log of a commit, so that it
-    /// stays until the job is marked as done.
+    /// Where the rows of the epoch are kept.
     fn spool_path(&self) -> PathBuf {
-        match self.mode {
-            CommitMode::AtEnd => self.names.log(),
-            CommitMode::EachCheckpoint => self.names.segment(self.epoch),
-        }
+        spool_path(&self.names, self.mode, self.epoch)
     }
 
     fn token(&mut self) -> Result<Prepared> {
@@ -234,8 +233,32 @@ impl KafkaSink {
     }
 }
 
+/// Where the rows of an epoch are kept. Those of a job with an end are in a file with the name of the log of a commit, so that it
+/// stays until the job is marked as done.
+fn spool_path(names: &Names, mode: CommitMode, epoch: u64) -> PathBuf {
+    match mode {
+        CommitMode::AtEnd => names.log(),
+        CommitMode::EachCheckpoint => names.segment(epoch),
+    }
+}
+
+/// Puts the spool that [`Sink::carry`] copied where the sink of a request looks for it.
+pub(super) fn adopt(table: &KafkaTable, request: &SinkRequest, folder: &Path) -> Result<()> {
+    let Some(bytes) = &request.restore else { return Ok(()) };
+    let topic = &table.topics[0];
+    let names = Names::new(&request.job, &request.folder.join(topic));
+    let prepared = restored(&table.name, topic, &names, request.commit, bytes)?;
+    if prepared.spool_bytes == 0 {
+        return Ok(());
+    }
+    fs::create_dir_all(names.folder()).map_err(Error::io("create the folder", names.folder()))?;
+    let spool = spool_path(&names, request.commit, prepared.epoch);
+    copy(&folder.join(CARRIED), &spool, prepared.spool_bytes)?;
+    sync_folder(names.folder())
+}
+
 /// What a checkpoint kept, if it is of this topic.
-fn restored(table: &str, topic: &str, names: &Names, bytes: &[u8]) -> Result<Prepared> {
+fn restored(table: &str, topic: &str, names: &Names, mode: CommitMode, bytes: &[u8]) -> Result<Prepared> {
     let changed = |message: String| Err(Error::Changed { path: format!("table '{table}'"), message });
     match postcard::from_bytes::<Prepared>(bytes) {
         Ok(prepared) if prepared.version != PREPARED_VERSION => {
@@ -246,9 +269,11 @@ fn restored(table: &str, topic: &str, names: &Names, bytes: &[u8]) -> Result<Pre
             prepared.topic
         )),
         Ok(mut prepared) => {
-            // The folder may have another name than it had: it was moved, or is seen from elsewhere.
-            let here = prepared.spool.file_name().map(|name| names.folder().join(name)).filter(|path| path.exists());
-            prepared.spool = here.unwrap_or(prepared.spool);
+            // The folder may have another name than it had, or the rows were carried here from another run.
+            let here = spool_path(names, mode, prepared.epoch);
+            if here.exists() {
+                prepared.spool = here;
+            }
             Ok(prepared)
         }
         Err(_) => changed("the checkpoint's state of this sink is not of this version of Tidegate".to_string()),
@@ -256,8 +281,8 @@ fn restored(table: &str, topic: &str, names: &Names, bytes: &[u8]) -> Result<Pre
 }
 
 /// The number of the last epoch that is visible, which has to be there once a checkpoint was taken.
-fn known(table: &str, id: &str, transactions: &Transactions) -> Result<u64> {
-    transactions.committed().ok_or_else(|| {
+fn known(table: &str, id: &str, number: Option<u64>) -> Result<u64> {
+    number.ok_or_else(|| {
         let message = format!(
             "cannot continue: the consumer group '{id}', which keeps the number of what was written, has forgotten it \
              (brokers keep it as long as 'offsets.retention.minutes' says), so that nobody can tell whether the rows of the \
@@ -313,7 +338,7 @@ impl Sink for KafkaSink {
         if self.mode == CommitMode::AtEnd {
             return Ok(Committed::default());
         }
-        let prepared = restored(&self.topic, &self.topic, &self.names, prepared)?;
+        let prepared = restored(&self.topic, &self.topic, &self.names, self.mode, prepared)?;
         let is_visible = prepared.id != self.id || self.known_number() >= prepared.epoch;
         if prepared.spool_bytes > 0 && !is_visible {
             let replay = || Replay::open(&prepared.spool, prepared.spool_bytes);
@@ -340,6 +365,17 @@ impl Sink for KafkaSink {
         self.settled = Some(prepared);
         written?;
         Ok(Committed { log: log.exists().then_some(log), ..self.committed() })
+    }
+
+    fn carry(&mut self, prepared: &[u8], folder: &Path) -> Result<bool> {
+        let prepared = restored(&self.topic, &self.topic, &self.names, self.mode, prepared)?;
+        let is_visible = self.mode == CommitMode::EachCheckpoint && self.known_number() >= prepared.epoch;
+        if prepared.spool_bytes > 0 && !is_visible {
+            fs::create_dir_all(folder).map_err(Error::io("create the folder", folder))?;
+            copy(&prepared.spool, &folder.join(CARRIED), prepared.spool_bytes)?;
+            sync_folder(folder)?;
+        }
+        Ok(true)
     }
 
     fn abort(&mut self) -> Result<()> {

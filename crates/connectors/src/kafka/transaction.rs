@@ -13,7 +13,7 @@ use rdkafka::producer::{Producer, PurgeConfig};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::KafkaTable;
-use super::client::Connection;
+use super::client::{Cluster, Connection};
 use super::producer::Outlet;
 use super::spool::Replay;
 use crate::{Error, Result};
@@ -28,7 +28,7 @@ const TRIES: usize = 4;
 pub(super) struct Transactions {
     outlet: Outlet,
     id: String,
-    /// Of the group that keeps the number.
+    /// The group that keeps the number.
     group: Arc<Connection>,
     metadata: ConsumerGroupMetadata,
     /// The number of the last epoch that is visible.
@@ -48,10 +48,7 @@ impl Transactions {
         // The most that brokers allow unless told otherwise: a checkpoint has to come before it is over.
         properties.default(&mut config, "transaction.timeout.ms", "900000");
         let outlet = Outlet::open(table, &config)?;
-        let mut of_group = properties.consumer(&table.name);
-        // The number is asked for when no transaction with it is on its way.
-        of_group.set("group.id", id).set("isolation.level", "read_committed");
-        let group = outlet.cluster.consumer(&of_group)?;
+        let group = keeper(table, &outlet.cluster, id)?;
         let metadata = group.group_metadata().ok_or_else(|| {
             outlet.cluster.refused("keep the number of what was written in", "the client gives no consumer group")
         })?;
@@ -66,8 +63,17 @@ impl Transactions {
             }
             error
         })?;
-        transactions.committed = transactions.read_number()?;
+        transactions.committed =
+            read_number(&transactions.outlet.cluster, &transactions.group, &transactions.outlet.topic)?;
         Ok(transactions)
+    }
+
+    /// The number of the last epoch that is visible under a name, which whoever has it keeps.
+    pub(super) fn look(table: &KafkaTable, id: &str) -> Result<Option<u64>> {
+        let properties = &table.properties;
+        let cluster = Cluster::new(&table.name, &properties.servers, properties.patience);
+        let group = keeper(table, &cluster, id)?;
+        read_number(&cluster, &group, &table.topics[0])
     }
 
     /// The number of the last epoch that is visible; `None` if there never was one.
@@ -183,18 +189,6 @@ impl Transactions {
         Ok(())
     }
 
-    fn read_number(&self) -> Result<Option<u64>> {
-        let mut asked = TopicPartitionList::with_capacity(1);
-        asked.add_partition(&self.outlet.topic, 0);
-        let found = self.group.committed_offsets(asked, PATIENCE);
-        let found = found.map_err(|source| self.failed("ask for the number of what was written in", source))?;
-        let offset = found.find_partition(&self.outlet.topic, 0).map(|found| found.offset());
-        Ok(match offset {
-            Some(Offset::Offset(number)) => u64::try_from(number).ok(),
-            _ => None,
-        })
-    }
-
     /// Does something again as long as the client says that this may help.
     fn again<T>(&self, mut what: impl FnMut(&Self) -> KafkaResult<T>) -> KafkaResult<T> {
         let mut left = TRIES;
@@ -210,11 +204,30 @@ impl Transactions {
     fn failed(&self, action: &str, source: KafkaError) -> Error {
         let fenced =
             matches!(source.rdkafka_error_code(), Some(RDKafkaErrorCode::Fenced | RDKafkaErrorCode::ProducerFenced));
-        let topic = &self.outlet.topic;
         if fenced {
+            // Not a mishap of the network: whoever begins anew takes the other one's name away, and so on.
             let message = format!("another process has taken over '{}': does the same job run twice?", self.id);
-            return self.outlet.cluster.refused(format!("write to the topic '{topic}' of"), message);
+            return Error::Changed { path: format!("topic '{}'", self.outlet.topic), message };
         }
         self.outlet.cluster.failed(action, source)
     }
+}
+
+/// A client of the group that keeps a name's number.
+fn keeper(table: &KafkaTable, cluster: &Cluster, id: &str) -> Result<Arc<Connection>> {
+    let mut config = table.properties.consumer(&table.name);
+    // The number is asked for when no transaction with it is on its way.
+    config.set("group.id", id).set("isolation.level", "read_committed");
+    cluster.consumer(&config)
+}
+
+fn read_number(cluster: &Cluster, group: &Connection, topic: &str) -> Result<Option<u64>> {
+    let mut asked = TopicPartitionList::with_capacity(1);
+    asked.add_partition(topic, 0);
+    let found = group.committed_offsets(asked, PATIENCE);
+    let found = found.map_err(|source| cluster.failed("ask for the number of what was written in", source))?;
+    Ok(match found.find_partition(topic, 0).map(|found| found.offset()) {
+        Some(Offset::Offset(number)) => u64::try_from(number).ok(),
+        _ => None,
+    })
 }

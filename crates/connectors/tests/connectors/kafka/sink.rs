@@ -394,6 +394,38 @@ fn another_run_goes_on_from_a_checkpoint() {
 }
 
 #[test]
+fn hidden_rows_are_carried_to_another_run() {
+    let topic = Broker::shared().new_topic("carried", 1);
+    let (a, b, savepoint) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mode = CommitMode::AtEnd;
+    let job = Job { topic: &topic, folder: a.path(), mode, guarantee: "exactly-once", steps_left: 0 };
+    let mut first = job.open(None);
+    first.write(&numbered(0, 10)).unwrap();
+    let prepared = first.prepare().unwrap();
+    assert!(first.carry(&prepared, savepoint.path()).unwrap());
+    first.write(&numbered(50, 10)).unwrap();
+    first.abort().unwrap();
+    let schema = numbered(0, 1).schema();
+    let request = SinkRequest {
+        schema: schema.clone(),
+        overwrite: false,
+        job: "job-2-0".to_string(),
+        folder: b.path().join("not-there-yet"),
+        commit: mode,
+        restore: Some(prepared),
+    };
+    let options = [("format", "json"), ("sink.transactional-id-prefix", topic.as_str())];
+    let table = kafka(&schema, &topic, &options);
+    for _ in 0..2 {
+        table.adopt(&request, savepoint.path()).unwrap();
+    }
+    let mut second = table.sink(&request).unwrap();
+    second.write(&numbered(10, 10)).unwrap();
+    second.finish().unwrap();
+    assert_eq!(seen(&topic), (0..20).collect::<Vec<_>>());
+}
+
+#[test]
 fn a_number_that_was_forgotten_is_not_guessed() {
     let (topic, other) = (Broker::shared().new_topic("forgotten", 1), Broker::shared().new_topic("other", 1));
     let folder = tempfile::tempdir().unwrap();
