@@ -1,9 +1,12 @@
-//! What the whole-product tests share: the binary under test and what it answers, the data sets, the files it writes.
+//! What the whole-product tests share: the binary under test and what it answers, the data sets, the files it writes,
+//! and a Kafka broker.
 
 pub mod binary;
+pub mod broker;
 pub mod data;
 pub mod files;
 pub mod purchases;
 pub mod running;
 
 pub use binary::{Outcome, Workplace};
+pub use broker::Broker;

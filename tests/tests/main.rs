@@ -4,6 +4,7 @@ mod bad_input;
 mod crash;
 mod golden;
 mod jobs;
+mod kafka;
 mod purchase_stream;
 mod readme;
 mod reference;

@@ -24,7 +24,7 @@ pub fn run(arguments: &[String]) -> Result<()> {
     }
     let example = workspace::root().join("examples/purchase-intent");
     let mut stages = Stages::default();
-    stages.run("setup", || setup::run(&[]))?;
+    stages.run("setup", || setup::install_missing(false))?;
     let is_real = stages.run("data", || provide_data(&example.join("data"), rows))?;
     let tidegate = stages.run("build", workspace::build_tidegate)?;
     if !keep {

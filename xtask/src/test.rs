@@ -24,7 +24,8 @@ pub fn run(arguments: &[String]) -> Result<()> {
 fn run_stages(stages: &mut Stages, packages: &[String], filter: &[String], everything: bool) -> Result<()> {
     stages.run("setup", || setup::run(&[]))?;
     stages.run("data", || {
-        data::DATA_SETS.iter().filter(|set| set.tests).try_for_each(|set| data::fetch(set).map(drop))
+        data::DATA_SETS.iter().filter(|set| set.tests).try_for_each(|set| data::fetch(set).map(drop))?;
+        data::broker::fetch().map(drop)
     })?;
     if everything {
         stages.run("format", || process::run(workspace::cargo().args(["fmt", "--all", "--check"])))?;

@@ -39,6 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             schema: schema.clone(),
             overwrite: true,
             job: "example".to_string(),
+            folder: std::env::temp_dir(),
             commit: CommitMode::AtEnd,
             restore: None,
         })?),

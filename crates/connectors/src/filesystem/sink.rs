@@ -5,7 +5,6 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use arrow::array::RecordBatch;
-use arrow::compute::CastOptions;
 use arrow::datatypes::SchemaRef;
 
 use super::Format;
@@ -16,8 +15,8 @@ use super::existing::{ends_with_newline, file_size};
 use super::path::{folder_of, is_one_file, list, sync_folder};
 use super::prepared::Prepared;
 use super::segment::{Segment, SegmentWriter, encoder};
+use crate::format::conform;
 use crate::format::parquet::merge;
-use crate::format::zone::convert;
 use crate::{CommitMode, Committed, Error, Result, Sink, SinkRequest};
 
 /// Where a sink writes, and what.
@@ -371,7 +370,7 @@ impl Sink for FileSink {
             // All rows of the job are in the settled outcome already.
             return Ok(());
         }
-        let batch = conform(&self.target, batch)?;
+        let batch = conform(&self.target.table, &self.target.schema, batch)?;
         let writer = self.writer()?;
         writer.write(&batch)?;
         let size = writer.size();
@@ -449,23 +448,4 @@ impl Sink for FileSink {
         }
         Ok(())
     }
-}
-
-/// The batch with the table's columns in the types that the format is written with.
-fn conform(target: &Target, batch: &RecordBatch) -> Result<RecordBatch> {
-    let wanted = &target.schema;
-    if batch.num_columns() != wanted.fields().len() {
-        let message = format!("it has {} columns, but a batch has {}", wanted.fields().len(), batch.num_columns());
-        return Err(Error::declaration(&target.table, None, message));
-    }
-    let cast_column = |(column, field): (&arrow::array::ArrayRef, &arrow::datatypes::FieldRef)| match column.data_type()
-        == field.data_type()
-    {
-        true => Ok(column.clone()),
-        false => convert(column, field.data_type(), &CastOptions { safe: false, ..CastOptions::default() }),
-    };
-    let columns: Result<Vec<_>, _> = batch.columns().iter().zip(wanted.fields()).map(cast_column).collect();
-    columns
-        .and_then(|columns| RecordBatch::try_new(wanted.clone(), columns))
-        .map_err(Error::arrow(format!("writing to table '{}'", target.table)))
 }

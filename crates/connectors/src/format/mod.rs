@@ -1,9 +1,14 @@
-//! The formats of files.
+//! The formats of files and of messages.
 
+pub(crate) mod avro;
 pub(crate) mod csv;
+pub(crate) mod debezium;
+pub(crate) mod halves;
 pub(crate) mod json;
+pub(crate) mod message;
 pub(crate) mod number;
 pub(crate) mod parquet;
+pub(crate) mod raw;
 pub(crate) mod text;
 pub(crate) mod time;
 pub(crate) mod zone;
@@ -11,7 +16,8 @@ pub(crate) mod zone;
 use std::path::{Path, PathBuf};
 
 use arrow::array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
-use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
+use arrow::compute::CastOptions;
+use arrow::datatypes::{DataType, FieldRef, SchemaRef, TimeUnit};
 
 use crate::{BadRecord, Error, OnError, Result};
 
@@ -66,6 +72,10 @@ impl BadRows {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.reasons.is_empty()
+    }
+
+    pub(crate) fn is_bad(&self, row: usize) -> bool {
+        self.is_bad[row]
     }
 
     /// The marked rows in order.
@@ -140,4 +150,20 @@ pub(crate) fn find_column<'a>(wanted: &str, names: impl Iterator<Item = &'a str>
 pub(crate) fn missing_column(label: &str, wanted: &str, names: &[&str]) -> Error {
     let hint = crate::error::did_you_mean(wanted, names.iter().copied());
     Error::Column { path: label.to_string(), message: format!("it has no column '{wanted}'{hint}") }
+}
+
+/// A batch that is written, with the table's columns in the types that the format is written with.
+pub(crate) fn conform(table: &str, wanted: &SchemaRef, batch: &RecordBatch) -> Result<RecordBatch> {
+    if batch.num_columns() != wanted.fields().len() {
+        let message = format!("it has {} columns, but a batch has {}", wanted.fields().len(), batch.num_columns());
+        return Err(Error::declaration(table, None, message));
+    }
+    let cast_column = |(column, field): (&ArrayRef, &FieldRef)| match column.data_type() == field.data_type() {
+        true => Ok(column.clone()),
+        false => zone::convert(column, field.data_type(), &CastOptions { safe: false, ..CastOptions::default() }),
+    };
+    let columns: Result<Vec<_>, _> = batch.columns().iter().zip(wanted.fields()).map(cast_column).collect();
+    columns
+        .and_then(|columns| RecordBatch::try_new(wanted.clone(), columns))
+        .map_err(Error::arrow(format!("writing to table '{table}'")))
 }

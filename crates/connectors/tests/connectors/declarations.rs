@@ -19,15 +19,15 @@ fn of_connectors_and_options() {
     let with = |more: &[(&'static str, &'static str)]| said(&[&csv[..], more].concat());
     assert_eq!(
         said(&[]),
-        "table 't': option 'connector' is missing; the connectors are: filesystem, datagen, print, blackhole"
+        "table 't': option 'connector' is missing; the connectors are: filesystem, kafka, datagen, print, blackhole"
     );
     assert_eq!(
         said(&[("connector", "filesytem")]),
         "table 't': unknown connector 'filesytem'; did you mean 'filesystem'?"
     );
     assert_eq!(
-        said(&[("connector", "kafka")]),
-        "table 't': unknown connector 'kafka'; there is: filesystem, datagen, print, blackhole"
+        said(&[("connector", "pulsar")]),
+        "table 't': unknown connector 'pulsar'; there is: filesystem, kafka, datagen, print, blackhole"
     );
     assert_eq!(with(&[("csv.heder", "true")]), "table 't': unknown option 'csv.heder'; did you mean 'csv.header'?");
     assert_eq!(

@@ -6,6 +6,7 @@ mod bad_records;
 mod damage;
 mod datagen;
 mod declarations;
+mod kafka;
 mod parquet;
 mod real_files;
 mod restart;
@@ -88,6 +89,7 @@ fn sink_request(schema: &SchemaRef) -> SinkRequest {
         schema: schema.clone(),
         overwrite: false,
         job: "job-1".to_string(),
+        folder: "no-sink-of-files-looks-at-it".into(),
         commit: CommitMode::AtEnd,
         restore: None,
     }

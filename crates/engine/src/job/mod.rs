@@ -103,13 +103,15 @@ pub(crate) fn run(
 /// Opens a sink. `carried`: the folder of a savepoint's files with the hidden rows that `restore` speaks of.
 fn open_sink(
     insert: &Insert,
+    context: &Context<'_>,
     job: String,
     commit: CommitMode,
     overwrite: bool,
     restore: Option<Vec<u8>>,
     carried: Option<&Path>,
 ) -> Result<SinkThread> {
-    let request = SinkRequest { schema: Arc::clone(&insert.table.schema), overwrite, job, commit, restore };
+    let (schema, folder) = (Arc::clone(&insert.table.schema), context.folder.clone());
+    let request = SinkRequest { schema, overwrite, job, folder, commit, restore };
     if let Some(folder) = carried {
         insert.table.table.adopt(&request, folder).map_err(storage)?;
     }

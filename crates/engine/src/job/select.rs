@@ -29,7 +29,7 @@ pub(crate) fn select(
             table: table.name.clone(),
         });
     }
-    sources.begin(&context.key, None, None)?;
+    sources.begin(&context.key, &context.folder, None, None)?;
     let mut watch = Watch::begin("SELECT", &sources, sources.totals(), context.observer);
     let (batches, mut report) = match context.streaming || must_stream(plan)? {
         true => streaming(plan, context, bytes_max, &mut watch)?,

@@ -35,11 +35,12 @@ impl Sources {
         self.first.iter().filter_map(|i| self.readings[*i].downcast_ref::<ConnectorTable>())
     }
 
-    /// Begins to count anew what each table gives, and opens its dead letters: `key` names the job, `restored` has what a
+    /// Begins to count anew what each table gives, and opens its dead letters: `key` names the job, `folder` is the step's, `restored` has what a
     /// checkpoint kept of them, and `carried` the hidden ones if that checkpoint came with a savepoint.
     pub(super) fn begin(
         &self,
         key: &str,
+        folder: &Path,
         restored: Option<&BTreeMap<String, Vec<u8>>>,
         carried: Option<&Path>,
     ) -> Result<()> {
@@ -50,6 +51,7 @@ impl Sources {
                         schema: dead_letter_schema(),
                         overwrite: false,
                         job: format!("{key}-dead-{}", table.name),
+                        folder: folder.to_path_buf(),
                         commit: CommitMode::AtEnd,
                         restore: restored.and_then(|sinks| sinks.get(&table.name).cloned()),
                     };

@@ -185,7 +185,7 @@ impl<'a> Stream<'a> {
             (dead_letters, state) = (Some(checkpoint.dead_letters), Some(matched));
         }
         let from = carried.then(|| context.folder.join(crate::savepoint::CARRIED));
-        sources.begin(&context.key, dead_letters.as_ref(), from.as_deref())?;
+        sources.begin(&context.key, &context.folder, dead_letters.as_ref(), from.as_deref())?;
         if let Some(run) = &context.run {
             run.accept()?;
         }
@@ -227,7 +227,15 @@ impl<'a> Stream<'a> {
                 },
             };
             let carried = carried.map(|name| self.context.folder.join(crate::savepoint::CARRIED).join(name));
-            let sink = open_sink(insert, key.clone(), self.commit, overwrite, restore.clone(), carried.as_deref())?;
+            let sink = open_sink(
+                insert,
+                self.context,
+                key.clone(),
+                self.commit,
+                overwrite,
+                restore.clone(),
+                carried.as_deref(),
+            )?;
             if let (CommitMode::EachCheckpoint, Some(prepared)) = (self.commit, restore) {
                 sink.commit(prepared)?;
             }

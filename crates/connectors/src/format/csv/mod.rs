@@ -6,11 +6,13 @@
 
 mod column;
 mod marks;
+mod message;
 mod reader;
 mod spans;
 mod split;
 mod writer;
 
+pub(crate) use message::CsvDecoder;
 pub(crate) use reader::{CsvReader, check};
 pub(crate) use writer::CsvEncoder;
 
@@ -20,14 +22,16 @@ use tidegate_options::{Kind, OptionDef, Options};
 use super::sql_type;
 use crate::{Error, Result};
 
+/// The option of files of the format; a message has no header.
+pub(crate) const FILE_OPTIONS: &[OptionDef] = &[OptionDef::new(
+    "csv.header",
+    Kind::Bool,
+    "true",
+    "Whether the first line names the columns; if so they are found by name, in any order and case.",
+)];
+
 /// The options of the format.
 pub(crate) const OPTIONS: &[OptionDef] = &[
-    OptionDef::new(
-        "csv.header",
-        Kind::Bool,
-        "true",
-        "Whether the first line names the columns; if so they are found by name, in any order and case.",
-    ),
     OptionDef::new("csv.field-delimiter", Kind::Text, ",", "The character between fields; '\\t' for a tab."),
     OptionDef::new(
         "csv.quote-character",

@@ -19,7 +19,7 @@ const BATCH_BYTES_MAX: usize = 8 << 20;
 
 /// So many records are found before their fields are read: of 50 fields each, they take 40 KB with their places, which stay near
 /// the processor.
-const ROWS_AT_ONCE: usize = 64;
+pub(super) const ROWS_AT_ONCE: usize = 64;
 
 /// A record in the window.
 #[derive(Debug, Clone, Copy)]

@@ -153,6 +153,40 @@ impl CsvEncoder {
         }
         Ok(())
     }
+
+    /// Adds a batch's rows, and tells where in the text each ends.
+    pub(super) fn encode_rows(
+        &self,
+        batch: &RecordBatch,
+        out: &mut Vec<u8>,
+        mut ended: impl FnMut(usize),
+    ) -> Result<()> {
+        let columns: Vec<Cells<'_>> = batch.columns().iter().map(|column| self.cells(column)).collect::<Result<_>>()?;
+        let mut numbers = Numbers::default();
+        for row in 0..batch.num_rows() {
+            for (i, (cells, column)) in columns.iter().zip(batch.columns()).enumerate() {
+                if i > 0 {
+                    out.push(self.dialect.delimiter);
+                }
+                if column.is_null(row) {
+                    out.extend_from_slice(&self.dialect.null);
+                    continue;
+                }
+                let start = out.len();
+                self.cell(cells, row, i == 0, &mut numbers, out)?;
+                // A value that looks like the null literal.
+                if let (false, Some(quote)) = (self.dialect.null.is_empty(), self.dialect.quote)
+                    && out[start..] == self.dialect.null
+                {
+                    out.insert(start, quote);
+                    out.push(quote);
+                }
+            }
+            out.push(b'\n');
+            ended(out.len());
+        }
+        Ok(())
+    }
 }
 
 /// Where numbers are printed.
@@ -181,30 +215,7 @@ impl TextEncoder for CsvEncoder {
     }
 
     fn encode(&mut self, batch: &RecordBatch, out: &mut Vec<u8>) -> Result<()> {
-        let columns: Vec<Cells<'_>> = batch.columns().iter().map(|column| self.cells(column)).collect::<Result<_>>()?;
-        let mut numbers = Numbers::default();
-        for row in 0..batch.num_rows() {
-            for (i, (cells, column)) in columns.iter().zip(batch.columns()).enumerate() {
-                if i > 0 {
-                    out.push(self.dialect.delimiter);
-                }
-                if column.is_null(row) {
-                    out.extend_from_slice(&self.dialect.null);
-                    continue;
-                }
-                let start = out.len();
-                self.cell(cells, row, i == 0, &mut numbers, out)?;
-                // A value that looks like the null literal.
-                if let (false, Some(quote)) = (self.dialect.null.is_empty(), self.dialect.quote)
-                    && out[start..] == self.dialect.null
-                {
-                    out.insert(start, quote);
-                    out.push(quote);
-                }
-            }
-            out.push(b'\n');
-        }
-        Ok(())
+        self.encode_rows(batch, out, |_| {})
     }
 
     fn accepts_header(&self, first_line: &[u8]) -> Result<(), String> {

@@ -1,12 +1,14 @@
-//! JSON, one object a line.
+//! JSON, one object a line or a message.
 //!
 //! Fields are found by name, a missing one is NULL, and fields that the table does not declare are passed over. A STRING column
 //! takes numbers and booleans too, as their text; BYTES are hexadecimal digits. Timestamps are `yyyy-MM-dd HH:mm:ss[.f…]`, with a
 //! `T` allowed in the middle and a zone at the end when reading.
 
+mod message;
 mod reader;
 mod writer;
 
+pub(crate) use message::{JsonDecoder, JsonMessageEncoder};
 pub(crate) use reader::JsonReader;
 pub(crate) use writer::JsonEncoder;
 
@@ -19,6 +21,6 @@ pub(crate) const OPTIONS: &[OptionDef] = &[
         "json.max-record-bytes",
         Kind::Int { min: 16, max: 1 << 28 },
         "16777216",
-        "A line longer than this is a bad record.",
+        "A line or message longer than this is a bad record.",
     ),
 ];

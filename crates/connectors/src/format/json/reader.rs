@@ -1,5 +1,6 @@
 //! Reads files of JSON lines.
 
+use std::ops::Range;
 use std::path::Path;
 
 use arrow::array::RecordBatch;
@@ -9,7 +10,7 @@ use arrow::json::ReaderBuilder;
 
 use crate::filesystem::compression::Compression;
 use crate::filesystem::input::Input;
-use crate::format::{ReadPlan, stop_at, zone};
+use crate::format::{ReadPlan, halves, stop_at, zone};
 use crate::{BadRecord, Chunk, Error, OnError, Position, Reader, Result};
 
 /// A batch ends after this much text even if it has few rows.
@@ -116,42 +117,31 @@ impl JsonReader {
         {
             return Ok(vec![batch]);
         }
-        self.decode_halves(0, self.lines.len(), bad)
+        let stop = self.plan.on_error == OnError::Fail;
+        let mut found = Vec::new();
+        let batches = halves::decode(0..self.lines.len(), stop, &mut |range| self.decode_lines(range), &mut found);
+        bad.extend(found.into_iter().map(|(row, reason)| {
+            let line = self.lines[row];
+            (row, BadRecord::new(self.location(line.line), self.text(&line), reason))
+        }));
+        Ok(batches)
     }
 
-    /// Decodes a range of lines, halving it as long as it has bad ones.
-    fn decode_halves(&self, from: usize, to: usize, bad: &mut Vec<(usize, BadRecord)>) -> Result<Vec<RecordBatch>> {
-        let lines = &self.lines[from..to];
+    /// The rows of some lines, if each is one object of the table's types.
+    fn decode_lines(&self, range: Range<usize>) -> Result<RecordBatch, String> {
+        let lines = &self.lines[range];
+        if !lines.iter().all(|line| is_object(self.text(line))) {
+            return Err("it is not a JSON object".to_string());
+        }
         let mut text = Vec::new();
         for line in lines {
             text.extend_from_slice(self.text(line));
             text.push(b'\n');
         }
-        let reason = match lines.iter().all(|line| is_object(self.text(line))) {
-            false => "it is not a JSON object".to_string(),
-            true => match self.decode_text(&text, lines.len()) {
-                Ok(Some(batch)) if batch.num_rows() == lines.len() => return Ok(vec![batch]),
-                Ok(_) => "it has more than one JSON object, or not a whole one".to_string(),
-                Err(source) => message(&source),
-            },
-        };
-        match lines {
-            [] => Ok(Vec::new()),
-            [line] => {
-                let record = BadRecord::new(self.location(line.line), self.text(line), reason);
-                bad.push((from, record));
-                Ok(Vec::new())
-            }
-            _ => {
-                let middle = from + lines.len() / 2;
-                let bad_before = bad.len();
-                let mut batches = self.decode_halves(from, middle, bad)?;
-                if self.plan.on_error == OnError::Fail && bad.len() > bad_before {
-                    return Ok(batches);
-                }
-                batches.extend(self.decode_halves(middle, to, bad)?);
-                Ok(batches)
-            }
+        match self.decode_text(&text, lines.len()) {
+            Ok(Some(batch)) if batch.num_rows() == lines.len() => Ok(batch),
+            Ok(_) => Err("it has more than one JSON object, or not a whole one".to_string()),
+            Err(source) => Err(message(&source)),
         }
     }
 
@@ -167,12 +157,12 @@ impl JsonReader {
     }
 }
 
-fn is_object(line: &[u8]) -> bool {
+pub(super) fn is_object(line: &[u8]) -> bool {
     line.first() == Some(&b'{') && line.last() == Some(&b'}')
 }
 
 /// Arrow's words without the kind of error in front.
-fn message(source: &ArrowError) -> String {
+pub(super) fn message(source: &ArrowError) -> String {
     match source {
         ArrowError::JsonError(text) | ArrowError::ParseError(text) | ArrowError::CastError(text) => text.clone(),
         other => other.to_string(),
