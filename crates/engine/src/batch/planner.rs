@@ -14,9 +14,12 @@ use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, Phy
 use super::report::ReportExec;
 use super::rowwise::{Rowwise, RowwiseExec};
 use super::session::SessionExec;
+use super::temporal_join::TemporalJoinExec;
 use crate::catalog::bad_rows::BadRows;
 use crate::plan::node::{PredictNode, ReportNode, TrainNode};
+use crate::plan::temporal::TemporalJoinNode;
 use crate::plan::window::{SessionNode, WindowNode};
+use crate::stream::compile::temporal_join::sides;
 
 /// DataFusion's planner with our nodes.
 #[derive(Debug)]
@@ -46,6 +49,11 @@ impl ExtensionPlanner for NodePlanner {
     ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
         if let Some(train) = node.as_any().downcast_ref::<TrainNode>() {
             return plan_err!("ML_TRAIN of model {} cannot run inside this query", train.model.0.name);
+        }
+        if let Some(join) = node.as_any().downcast_ref::<TemporalJoinNode>() {
+            let [left, right] = physical_inputs else { return internal_err!("{} has two inputs", node.name()) };
+            let (probe, versions) = sides(join, None, 1, None)?;
+            return Ok(Some(Arc::new(TemporalJoinExec::new(probe, versions, Arc::clone(left), Arc::clone(right)))));
         }
         let ([logical], [physical]) = (logical_inputs, physical_inputs) else {
             return internal_err!("{} has one input", node.name());

@@ -45,6 +45,13 @@ pub(crate) fn ordinary(field: Field) -> Field {
     field.with_metadata(metadata)
 }
 
+/// The column as one that is no event time.
+pub(crate) fn without_rowtime(field: Field) -> Field {
+    let mut metadata = field.metadata().clone();
+    metadata.remove(ROWTIME);
+    field.with_metadata(metadata)
+}
+
 /// The mark of an event time with this delay, as metadata; without one, the mark of a column that is none, which takes the
 /// place of another mark.
 pub(crate) fn rowtime_mark(delay_ms: Option<i64>) -> FieldMetadata {

@@ -4,4 +4,7 @@ pub(crate) mod attribute;
 pub(crate) mod node;
 pub(crate) mod relation;
 pub(crate) mod rewrite;
+pub(crate) mod row_number;
+pub(crate) mod temporal;
+pub(crate) mod versioned;
 pub(crate) mod window;

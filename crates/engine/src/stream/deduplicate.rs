@@ -20,9 +20,10 @@ use datafusion::physical_expr::PhysicalExpr;
 use serde::{Deserialize, Serialize};
 use tidegate_ml::snapshot::{decode, encode};
 
-use super::in_order::{self, InOrder, Ready};
+use super::in_order::{self, InOrder};
 use super::keys::{Keys, key_schema};
 use super::operator::{AFTER_ALL, BEFORE_ALL, Operator};
+use super::waiting::Ready;
 use crate::batch::window;
 use crate::plan::attribute::Rowtime;
 use crate::{Error, OperatorReport, Result};

@@ -16,7 +16,7 @@ use datafusion::common::hash_utils::{RandomState, create_hashes};
 use datafusion::physical_expr::PhysicalExpr;
 use hashbrown::HashTable;
 
-use super::join::{ROWS_A_BATCH, Residual, Side, batch, holds, keyed};
+use super::join::{ROWS_A_BATCH, Residual, Side, batch, evaluated, holds, keyed};
 use super::operator::Operator;
 use crate::{Error, OperatorReport, Result};
 
@@ -183,10 +183,6 @@ impl Operator for LookupJoin {
         let operator = "lookup join".to_string();
         Some(OperatorReport { operator, rows_late: 0, state_bytes_max: self.table.bytes() })
     }
-}
-
-fn evaluated(exprs: &[Arc<dyn PhysicalExpr>], rows: &RecordBatch) -> Result<Vec<ArrayRef>> {
-    exprs.iter().map(|expr| Ok(expr.evaluate(rows)?.into_array(rows.num_rows())?)).collect()
 }
 
 fn taken<'a>(columns: impl Iterator<Item = &'a ArrayRef>, places: &UInt32Array) -> Result<Vec<ArrayRef>> {

@@ -17,9 +17,11 @@
 //! | [`interval_join`] | two streams, where the time of one bounds the time of the other |
 //! | [`join`] | what joins have in common |
 //! | [`lookup_join`] | a stream and a bounded table |
+//! | [`temporal_join`] | a stream and a versioned table |
 //! | [`aggregate`] | aggregates by window |
 //! | [`groups`] | the groups of a GROUP BY, numbered |
-//! | [`in_order`] | rows put into the order of event time; late ones dropped |
+//! | [`waiting`] | rows that wait, and come out in the order of event time |
+//! | [`in_order`] | the same by the watermark of their own input; late ones dropped |
 //! | [`over`] | aggregates OVER the rows before each row |
 //! | [`deduplicate`] | the first row of each key; distinct rows |
 //! | [`keys`] | keys of keyed state, numbered |
@@ -49,5 +51,7 @@ pub(crate) mod source;
 pub(crate) mod spill;
 pub(crate) mod stage;
 pub(crate) mod stateless;
+pub(crate) mod temporal_join;
 pub(crate) mod train;
+pub(crate) mod waiting;
 pub(crate) mod window;

@@ -5,7 +5,7 @@
 //! | interval join | each side's event time is bounded by the other's | [`IntervalJoin`] |
 //! | lookup join | one side is a bounded table | [`LookupJoin`] |
 //!
-//! Each needs an equality, and is an inner or a left join.
+//! Each needs an equality, and is an inner or a left join. Joins with the versions of a table are in [`super::temporal_join`].
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -25,6 +25,7 @@ use super::visit::{stage_table, visit};
 use crate::catalog::table::ConnectorTable;
 use crate::plan::attribute::{Rowtime, delay_ms, rowtime_mark};
 use crate::plan::node::{InTimeNode, PredictNode};
+use crate::plan::temporal::TemporalJoinNode;
 use crate::stream::dataflow::Output;
 use crate::stream::interval_join::{IntervalJoin, JoinInput};
 use crate::stream::join::{Residual, Side};
@@ -111,7 +112,7 @@ impl Compiler<'_> {
         let operator = IntervalJoin::new(
             inputs,
             bound.interval,
-            residual(join, conjunction(bound.residual.clone()))?,
+            residual(&join.schema, join.left.schema(), conjunction(bound.residual.clone()))?,
             join.join_type == JoinType::Left,
             Arc::clone(join.schema.inner()),
             self.setting.shards,
@@ -136,7 +137,7 @@ impl Compiler<'_> {
             self.read_table(rows)?,
             stream_keys,
             &table_keys,
-            residual(join, join.filter.clone())?,
+            residual(&join.schema, join.left.schema(), join.filter.clone())?,
             join.join_type == JoinType::Left,
             Arc::clone(join.schema.inner()),
         )?;
@@ -204,13 +205,13 @@ impl Compiler<'_> {
 }
 
 /// A predicate over the columns that it reads of both sides of a join.
-fn residual(join: &Join, predicate: Option<Expr>) -> Result<Option<Residual>> {
+pub(super) fn residual(joined: &DFSchema, left: &DFSchema, predicate: Option<Expr>) -> Result<Option<Residual>> {
     let Some(predicate) = predicate else { return Ok(None) };
-    let own = join.left.schema().fields().len();
-    let places = predicate.column_refs().into_iter().map(|column| Ok(join.schema.index_of_column(column)?));
+    let own = left.fields().len();
+    let places = predicate.column_refs().into_iter().map(|column| Ok(joined.index_of_column(column)?));
     let places = places.collect::<Result<BTreeSet<usize>>>()?;
     let fields = places.iter().map(|place| {
-        let (table, field) = join.schema.qualified_field(*place);
+        let (table, field) = joined.qualified_field(*place);
         (table.cloned(), Arc::clone(field))
     });
     let schema = DFSchema::new_with_metadata(fields.collect(), Default::default())?;
@@ -224,7 +225,7 @@ fn residual(join: &Join, predicate: Option<Expr>) -> Result<Option<Residual>> {
 
 /// The plan with late rows left out by an event time of its columns: below filters and projections, so that the rows that
 /// these take out still move the watermark.
-fn in_time(plan: &LogicalPlan, column: usize, name: &str) -> Result<LogicalPlan> {
+pub(super) fn in_time(plan: &LogicalPlan, column: usize, name: &str) -> Result<LogicalPlan> {
     let field = plan.schema().field(column);
     let Some(delay_ms) = delay_ms(field) else {
         return Err(Error::Internal(format!("'{}' is not an event time", field.name())));
@@ -247,7 +248,7 @@ fn in_time(plan: &LogicalPlan, column: usize, name: &str) -> Result<LogicalPlan>
             let inputs = union.inputs.iter();
             return over(inputs.map(|input| in_time(input, column, name)).collect::<Result<_>>()?);
         }
-        LogicalPlan::Extension(extension) => {
+        LogicalPlan::Extension(extension) if !is_in_order(plan) => {
             if let Some(predict) = extension.node.as_any().downcast_ref::<PredictNode>() {
                 return over(vec![in_time(&predict.input, column, name)?]);
             }
@@ -260,9 +261,13 @@ fn in_time(plan: &LogicalPlan, column: usize, name: &str) -> Result<LogicalPlan>
     Ok(LogicalPlan::Extension(Extension { node: Arc::new(node) }))
 }
 
-/// Whether a plan is an interval join, which brings no row below the watermark that it passes on.
+/// Whether a plan is an interval or a temporal join, which bring no row below the watermark that they pass on.
 fn is_in_order(plan: &LogicalPlan) -> bool {
-    matches!(plan, LogicalPlan::Join(join) if time_bound(join).is_some())
+    match plan {
+        LogicalPlan::Join(join) => time_bound(join).is_some(),
+        LogicalPlan::Extension(extension) => extension.node.as_any().is::<TemporalJoinNode>(),
+        _ => false,
+    }
 }
 
 /// The column of a projection's input that one of its columns is, as it is, if that is an event time, too.

@@ -15,6 +15,7 @@
 //! | [`expression`] | expressions, from logical to physical |
 //! | [`scan`] | tables and stages |
 //! | [`join`] | joins: of two streams, of a stream and a table |
+//! | [`temporal_join`] | joins with the versions of a table |
 //! | [`time_bound`] | how a join's condition bounds the time of one side by the other's |
 //! | [`window`] | windows and aggregates by window |
 //! | [`over`] | aggregates OVER the rows before each row |
@@ -27,6 +28,7 @@ mod expression;
 mod join;
 pub(crate) mod over;
 mod scan;
+pub(crate) mod temporal_join;
 mod time_bound;
 mod visit;
 mod window;
@@ -39,7 +41,7 @@ use datafusion::common::tree_node::Transformed;
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 
-use self::expression::{column, has_subquery, physical, physical_all};
+use self::expression::{column, physical, physical_all};
 use self::visit::{stage_table, train_node, visit};
 use super::dataflow::{Dataflow, Output};
 use super::in_time::InTime;
@@ -50,9 +52,11 @@ use crate::batch::rowwise::Rowwise;
 use crate::catalog::bad_rows::BadRows;
 use crate::execution::Execution;
 use crate::plan::node::{InTimeNode, PredictNode, TrainNode};
+use crate::plan::temporal::TemporalJoinNode;
 use crate::plan::window::{SessionNode, WindowNode};
 use crate::{Error, Result};
 
+pub(crate) use self::expression::has_subquery;
 pub(crate) use self::visit::{must_stream, tables};
 
 /// What a job needs to know to be put together.
@@ -208,6 +212,9 @@ impl<'a> Compiler<'a> {
                     let input = self.lower(&in_time.input)?;
                     let operator = InTime::new(in_time.name.clone(), in_time.rowtime);
                     return Ok(self.dataflow.add_operator(Box::new(operator), &[input]));
+                }
+                if let Some(join) = node.downcast_ref::<TemporalJoinNode>() {
+                    return self.lower_temporal_join(join);
                 }
                 if let Some(window) = node.downcast_ref::<WindowNode>() {
                     return self.lower_window(plan, window);

@@ -20,6 +20,7 @@ use serde::de::DeserializeOwned;
 use super::Compiler;
 use super::expression::{physical, physical_all};
 use crate::plan::attribute::{Rowtime, delay_ms};
+use crate::plan::row_number::window_function;
 use crate::stream::dataflow::Output;
 use crate::stream::over::accumulated::{Accumulated, Recomputed};
 use crate::stream::over::frame::Frame;
@@ -120,15 +121,6 @@ fn plan_calls(window: &Window) -> Result<std::result::Result<(Order<'_>, Vec<Cal
     match order {
         Some(order) => Ok(Ok((order, calls))),
         None => Err(Error::Internal("a window without functions".into())),
-    }
-}
-
-/// The window function that an expression is.
-pub(super) fn window_function(expr: &Expr) -> Option<&WindowFunction> {
-    match expr {
-        Expr::WindowFunction(function) => Some(function),
-        Expr::Alias(alias) => window_function(&alias.expr),
-        _ => None,
     }
 }
 

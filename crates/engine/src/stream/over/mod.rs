@@ -45,9 +45,10 @@ use tidegate_ml::snapshot::{decode, encode};
 
 use self::frame::{Frame, Leaving, Rows};
 use self::function::OverFunction;
-use super::in_order::{self, InOrder, Ready};
+use super::in_order::{self, InOrder};
 use super::keys::{Keys, key_schema};
 use super::operator::{AFTER_ALL, Operator};
+use super::waiting::Ready;
 use crate::plan::attribute::Rowtime;
 use crate::{Error, OperatorReport, Result};
 
