@@ -6,4 +6,5 @@ pub(crate) mod rowwise;
 pub(crate) mod scan;
 pub(crate) mod session;
 pub(crate) mod temporal_join;
+pub(crate) mod unnest;
 pub(crate) mod window;

@@ -15,9 +15,11 @@ use super::report::ReportExec;
 use super::rowwise::{Rowwise, RowwiseExec};
 use super::session::SessionExec;
 use super::temporal_join::TemporalJoinExec;
+use super::unnest::Unnest;
 use crate::catalog::bad_rows::BadRows;
 use crate::plan::node::{PredictNode, ReportNode, TrainNode};
 use crate::plan::temporal::TemporalJoinNode;
+use crate::plan::unnest::UnnestNode;
 use crate::plan::window::{SessionNode, WindowNode};
 use crate::stream::compile::temporal_join::sides;
 
@@ -70,6 +72,11 @@ impl ExtensionPlanner for NodePlanner {
         if let Some(window) = node.as_any().downcast_ref::<WindowNode>() {
             let rowwise = Rowwise::Window { time: column(&window.time)?, windows: window.windows };
             return Ok(Some(Arc::new(RowwiseExec::new(window.windows.function.name(), rowwise, input, schema))));
+        }
+        if let Some(unnest) = node.as_any().downcast_ref::<UnnestNode>() {
+            let UnnestNode { ordinality, outer, .. } = *unnest;
+            let rowwise = Rowwise::Unnest(Unnest { collection: unnest.place()?, ordinality, outer });
+            return Ok(Some(Arc::new(RowwiseExec::new("UNNEST", rowwise, input, schema))));
         }
         if let Some(session) = node.as_any().downcast_ref::<SessionNode>() {
             let (time, keys) = (column(&session.time)?, columns(&session.keys)?);

@@ -6,5 +6,6 @@ pub(crate) mod relation;
 pub(crate) mod rewrite;
 pub(crate) mod row_number;
 pub(crate) mod temporal;
+pub(crate) mod unnest;
 pub(crate) mod versioned;
 pub(crate) mod window;

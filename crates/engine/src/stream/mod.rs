@@ -8,8 +8,9 @@
 //! | [`compile`] | a plan to a dataflow |
 //! | [`dataflow`] | the operators as a graph, and the round |
 //! | [`source`] | a table or a stored stage, read ahead by a thread |
-//! | [`stateless`] | filter, project, predict |
+//! | [`stateless`] | filter, project, unnest, predict |
 //! | [`window`] | TUMBLE, HOP, CUMULATE: windows assigned, late rows dropped |
+//! | [`window_top_n`] | the first rows of each window |
 //! | [`session`] | SESSION: rows held until their session has closed |
 //! | [`held`] | rows kept by number |
 //! | [`lateness`] | an operator's watermark, and its late rows |
@@ -55,3 +56,4 @@ pub(crate) mod temporal_join;
 pub(crate) mod train;
 pub(crate) mod waiting;
 pub(crate) mod window;
+pub(crate) mod window_top_n;

@@ -1,7 +1,8 @@
 //! Functions of the FROM clause become plan nodes: here the ML functions, in [`window`] those of windows;
-//! in [`as_of`] tables as they were at a time.
+//! in [`as_of`] tables as they were at a time; in [`unnest`] the elements of arrays.
 
 mod as_of;
+mod unnest;
 mod window;
 
 use std::sync::Arc;
@@ -105,6 +106,9 @@ impl RelationPlanner for TableFunctions {
     ) -> Result<RelationPlanning> {
         if let TableFactor::Table { version: Some(_), .. } = &relation {
             return as_of::plan(relation, context);
+        }
+        if let TableFactor::UNNEST { .. } = &relation {
+            return unnest::plan(relation, context);
         }
         let call = match TableFunction::from_factor(&relation) {
             None => return Ok(RelationPlanning::Original(Box::new(relation))),

@@ -17,25 +17,40 @@ use crate::stream::deduplicate::{Distinct, FirstRow};
 use crate::stream::stateless;
 
 impl Compiler<'_> {
-    /// A filter that keeps the first row of each key, if it is one.
-    pub(super) fn lower_first_row(&mut self, plan: &LogicalPlan, filter: &Filter) -> Result<Option<Output>> {
-        let Some(first) = FirstRows::of(filter).filter(|first| first.count == 1) else { return Ok(None) };
-        let FirstRows { window, params, others, .. } = first;
-        let schema = window.input.schema();
-        let Some(order) = event_time_order(params, schema) else {
-            let descends = matches!(params.order_by.as_slice(), [sort] if !sort.asc && rowtime_column(&sort.expr, schema).is_some());
-            return match descends {
-                true => self
+    /// A filter that keeps the first rows of each window, or the first row of each key, if it is one.
+    pub(super) fn lower_first_rows(&mut self, plan: &LogicalPlan, filter: &Filter) -> Result<Option<Output>> {
+        let Some(first) = FirstRows::of(filter) else { return Ok(None) };
+        let output = match self.lower_window_top_n(&first)? {
+            Some(output) => output,
+            None if first.count == 1 => match self.lower_first_row(&first)? {
+                Some(output) => output,
+                None if descends(&first) => return self
                     .elsewhere(
                         plan,
                         "the last row of each key, which ROW_NUMBER() OVER (… DESC) = 1 asks for,",
-                        "keep the first row with ORDER BY the event time ASC, or take LAST_VALUE or MAX by window: \
-                         GROUP BY window_start, window_end and the key; a last row that is replaced needs updates",
+                        "keep the first row with ORDER BY the event time ASC, or the last row of each window: PARTITION BY \
+                         window_start, window_end and the key; a last row that is replaced needs updates",
                     )
                     .map(Some),
-                false => Ok(None),
-            };
+                None => return Ok(None),
+            },
+            None => return Ok(None),
         };
+        let output = self.lower_above(&filter.input, output)?;
+        Ok(Some(match conjunction(first.others.into_iter().cloned()) {
+            Some(others) => {
+                let predicate = physical(&others, filter.input.schema())?;
+                self.dataflow.add_operator(Box::new(stateless::Filter { predicate }), &[output])
+            }
+            None => output,
+        }))
+    }
+
+    /// The first row of each key by event time.
+    fn lower_first_row(&mut self, first: &FirstRows<'_>) -> Result<Option<Output>> {
+        let FirstRows { window, params, .. } = first;
+        let schema = window.input.schema();
+        let Some(order) = event_time_order(params, schema) else { return Ok(None) };
         let input = self.lower(&window.input)?;
         let operator = FirstRow::new(
             order.rowtime,
@@ -44,15 +59,7 @@ impl Compiler<'_> {
             schema.as_arrow(),
             Arc::clone(window.schema.inner()),
         )?;
-        let first = self.dataflow.add_operator(Box::new(operator), &[input]);
-        let output = self.lower_above(&filter.input, first)?;
-        Ok(Some(match conjunction(others.into_iter().cloned()) {
-            Some(others) => {
-                let predicate = physical(&others, filter.input.schema())?;
-                self.dataflow.add_operator(Box::new(stateless::Filter { predicate }), &[output])
-            }
-            None => output,
-        }))
+        Ok(Some(self.dataflow.add_operator(Box::new(operator), &[input])))
     }
 
     /// The projections between a filter and the window below it, over what the window gives.
@@ -100,4 +107,10 @@ impl Compiler<'_> {
         let operator = Distinct::new(columns, rowtime, self.setting.state_ttl_ms, schema.as_arrow(), output)?;
         Ok(self.dataflow.add_operator(Box::new(operator), &[input]))
     }
+}
+
+/// Whether rows are numbered from the last one by event time.
+fn descends(first: &FirstRows<'_>) -> bool {
+    let schema = first.window.input.schema();
+    matches!(first.params.order_by.as_slice(), [sort] if !sort.asc && rowtime_column(&sort.expr, schema).is_some())
 }

@@ -26,6 +26,7 @@ use crate::catalog::table::ConnectorTable;
 use crate::plan::attribute::{Rowtime, delay_ms, rowtime_mark};
 use crate::plan::node::{InTimeNode, PredictNode};
 use crate::plan::temporal::TemporalJoinNode;
+use crate::plan::unnest::UnnestNode;
 use crate::stream::dataflow::Output;
 use crate::stream::interval_join::{IntervalJoin, JoinInput};
 use crate::stream::join::{Residual, Side};
@@ -251,6 +252,11 @@ pub(super) fn in_time(plan: &LogicalPlan, column: usize, name: &str) -> Result<L
         LogicalPlan::Extension(extension) if !is_in_order(plan) => {
             if let Some(predict) = extension.node.as_any().downcast_ref::<PredictNode>() {
                 return over(vec![in_time(&predict.input, column, name)?]);
+            }
+            if let Some(unnest) = extension.node.as_any().downcast_ref::<UnnestNode>()
+                && let Some(below) = unnest.origin(column)
+            {
+                return over(vec![in_time(&unnest.input, below, name)?]);
             }
         }
         _ if is_in_order(plan) => return Ok(plan.clone()),

@@ -20,6 +20,7 @@
 //! | [`window`] | windows and aggregates by window |
 //! | [`over`] | aggregates OVER the rows before each row |
 //! | [`deduplicate`] | ROW_NUMBER() = 1, DISTINCT |
+//! | [`window_top_n`] | ROW_NUMBER() <= N of each window |
 //! | [`elsewhere`] | what operators cannot do |
 
 mod deduplicate;
@@ -32,6 +33,7 @@ pub(crate) mod temporal_join;
 mod time_bound;
 mod visit;
 mod window;
+mod window_top_n;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -46,13 +48,15 @@ use self::visit::{stage_table, train_node, visit};
 use super::dataflow::{Dataflow, Output};
 use super::in_time::InTime;
 use super::stage::StageTable;
-use super::stateless::{Filter, Predict, Project};
+use super::stateless::{Elements, Filter, Predict, Project};
 use super::train::{Train, TrainSetting};
 use crate::batch::rowwise::Rowwise;
+use crate::batch::unnest::Unnest;
 use crate::catalog::bad_rows::BadRows;
 use crate::execution::Execution;
 use crate::plan::node::{InTimeNode, PredictNode, TrainNode};
 use crate::plan::temporal::TemporalJoinNode;
+use crate::plan::unnest::UnnestNode;
 use crate::plan::window::{SessionNode, WindowNode};
 use crate::{Error, Result};
 
@@ -182,7 +186,7 @@ impl<'a> Compiler<'a> {
                 Ok(self.dataflow.add_operator(Box::new(Project { columns, schema }), &[input]))
             }
             LogicalPlan::Filter(filter) if !has_subquery(std::slice::from_ref(&filter.predicate)) => {
-                if let Some(output) = self.lower_first_row(plan, filter)? {
+                if let Some(output) = self.lower_first_rows(plan, filter)? {
                     return Ok(output);
                 }
                 let input = self.lower(&filter.input)?;
@@ -212,6 +216,13 @@ impl<'a> Compiler<'a> {
                     let input = self.lower(&in_time.input)?;
                     let operator = InTime::new(in_time.name.clone(), in_time.rowtime);
                     return Ok(self.dataflow.add_operator(Box::new(operator), &[input]));
+                }
+                if let Some(unnest) = node.downcast_ref::<UnnestNode>() {
+                    let input = self.lower(&unnest.input)?;
+                    let UnnestNode { ordinality, outer, .. } = *unnest;
+                    let schema = Arc::clone(unnest.schema.inner());
+                    let unnest = Unnest { collection: unnest.place()?, ordinality, outer };
+                    return Ok(self.dataflow.add_operator(Box::new(Elements { unnest, schema }), &[input]));
                 }
                 if let Some(join) = node.downcast_ref::<TemporalJoinNode>() {
                     return self.lower_temporal_join(join);

@@ -132,7 +132,7 @@ impl Compiler<'_> {
 }
 
 /// Whether a column is this edge of a window.
-fn is_edge(expr: &Expr, schema: &DFSchema, edge: WindowEdge) -> bool {
+pub(super) fn is_edge(expr: &Expr, schema: &DFSchema, edge: WindowEdge) -> bool {
     match expr {
         Expr::Column(column) => schema.field_from_column(column).is_ok_and(|field| window_edge(field) == Some(edge)),
         Expr::Alias(alias) => is_edge(&alias.expr, schema, edge),
