@@ -7,3 +7,4 @@ mod readme;
 mod reference;
 mod reference_page;
 mod slt;
+mod unbounded;

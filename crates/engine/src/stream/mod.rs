@@ -7,7 +7,7 @@
 //! |---|---|
 //! | [`compile`] | a plan to a dataflow |
 //! | [`dataflow`] | the operators as a graph, and the round |
-//! | [`source`] | a table or a stored stage, read ahead by a thread |
+//! | [`source`] | a table or a stored stage, read ahead by a thread; parts that go on side by side, aligned |
 //! | [`stateless`] | filter, project, unnest, predict |
 //! | [`window`] | TUMBLE, HOP, CUMULATE: windows assigned, late rows dropped |
 //! | [`window_top_n`] | the first rows of each window |
