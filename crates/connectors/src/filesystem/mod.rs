@@ -25,9 +25,10 @@ use self::sink::{FileSink, Target};
 use self::source::FileScan;
 use self::watch::WatchedScan;
 use crate::format::{csv, json, parquet as parquet_format};
+use crate::lookup;
 use crate::{
-    CONNECTOR_OPTION, ColumnFilter, ConnectorDef, Error, OnError, Result, Scan, ScanRequest, Sink, SinkRequest, Table,
-    TableSpec, dead_letter_schema,
+    CONNECTOR_OPTION, ColumnFilter, ConnectorDef, Error, OnError, Reload, Result, Scan, ScanRequest, Sink, SinkRequest,
+    Table, TableSpec, dead_letter_schema,
 };
 
 const OPTIONS: &[OptionDef] = &[
@@ -73,7 +74,7 @@ const INTERVAL_MIN: Duration = Duration::from_millis(10);
 pub(crate) static FILESYSTEM: ConnectorDef = ConnectorDef {
     name: "filesystem",
     doc: "Reads and writes csv, json and parquet files.",
-    source_options: &[CONNECTOR_OPTION, OPTIONS, SOURCE_OPTIONS, csv::OPTIONS, json::OPTIONS],
+    source_options: &[CONNECTOR_OPTION, OPTIONS, SOURCE_OPTIONS, lookup::OPTIONS, csv::OPTIONS, json::OPTIONS],
     sink_options: &[CONNECTOR_OPTION, OPTIONS, SINK_OPTIONS, csv::OPTIONS, parquet_format::OPTIONS],
     make: |spec| Ok(Arc::new(FileTable::new(spec)?)),
 };
@@ -111,6 +112,7 @@ struct FileTable {
     rolling_bytes: Option<u64>,
     /// How often to look for new files; `None`: never.
     monitor_interval: Option<Duration>,
+    reload: Option<Reload>,
 }
 
 impl FileTable {
@@ -120,6 +122,7 @@ impl FileTable {
             OPTIONS,
             SOURCE_OPTIONS,
             SINK_OPTIONS,
+            lookup::OPTIONS,
             csv::OPTIONS,
             json::OPTIONS,
             parquet_format::OPTIONS,
@@ -167,6 +170,7 @@ impl FileTable {
             dead_letters,
             rolling_bytes: options.bytes("sink.rolling-policy.file-size"),
             monitor_interval: options.duration("source.monitor-interval").map(|interval| interval.max(INTERVAL_MIN)),
+            reload: Reload::of(&options),
         })
     }
 }
@@ -209,6 +213,10 @@ impl Table for FileTable {
 
     fn on_error(&self) -> OnError {
         self.on_error
+    }
+
+    fn reload(&self) -> Option<Reload> {
+        self.reload
     }
 
     fn uses_filter(&self, filter: &ColumnFilter) -> bool {

@@ -91,6 +91,9 @@ pub(super) fn run(
             take_checkpoint(&mut dataflow, true)?;
             ended = true;
         }
+        if !bounded {
+            dataflow.tick(watch.began.elapsed())?;
+        }
         watch.look();
         if !ended && watch.should_stop() {
             take_checkpoint(&mut dataflow, false)?;

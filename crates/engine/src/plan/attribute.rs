@@ -76,6 +76,16 @@ pub(crate) fn rowtime(schema: &DFSchema) -> Option<Rowtime> {
     schema.fields().iter().enumerate().find_map(|(column, field)| Some(Rowtime { column, delay_ms: delay_ms(field)? }))
 }
 
+/// Whether a column is an event time or an edge of a window.
+pub(crate) fn is_marked(field: &Field) -> bool {
+    delay_ms(field).is_some() || window_edge(field).is_some()
+}
+
+/// Whether metadata says what a column means to time.
+pub(crate) fn has_mark<'a>(metadata: impl IntoIterator<Item = (&'a String, &'a String)>) -> bool {
+    metadata.into_iter().any(|(key, _)| key == ROWTIME || key == WINDOW)
+}
+
 /// The watermark's delay, if this column is an event time.
 pub(crate) fn delay_ms(field: &Field) -> Option<i64> {
     field.metadata().get(ROWTIME)?.parse().ok()

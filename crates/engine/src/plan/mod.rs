@@ -1,6 +1,7 @@
 //! From statements to plans: functions of the FROM clause become nodes that DataFusion carries along.
 
 pub(crate) mod attribute;
+pub(crate) mod event_time;
 pub(crate) mod node;
 pub(crate) mod relation;
 pub(crate) mod rewrite;

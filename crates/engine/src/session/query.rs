@@ -11,6 +11,7 @@ use tidegate_sql::{Located, Source, Statement};
 use super::{Place, Session};
 use crate::checkpoint::JobFolder;
 use crate::job;
+use crate::plan::event_time::with_marks;
 use crate::plan::rewrite::rewrite_flink_spellings;
 use crate::plan::temporal::join_versions;
 use crate::plan::unnest::join_elements;
@@ -28,6 +29,7 @@ impl Session {
         planned
             .and_then(join_elements)
             .and_then(join_versions)
+            .and_then(with_marks)
             .map_err(|error| place.planning(self.with_nearest_table(error)))
     }
 

@@ -6,6 +6,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use serde::{Deserialize, Serialize};
 
+use super::memory::Memory;
 use super::operator::{AFTER_ALL, BEFORE_ALL, Operator};
 use super::sink::SinkThread;
 use super::source::{Next, Progress, Source};
@@ -34,6 +35,8 @@ struct Node {
     inputs: Vec<i64>,
     watermark: i64,
     targets: Vec<Port>,
+    /// Whether it has a state that grows.
+    grows: bool,
 }
 
 /// How a round went.
@@ -73,6 +76,7 @@ pub(crate) struct Dataflow {
     pub sinks: Vec<SinkNode>,
     turn: usize,
     max_drift_ms: Option<i64>,
+    memory: Memory,
 }
 
 /// The state of all of it between two rounds.
@@ -87,8 +91,9 @@ pub(crate) struct DataflowState {
 
 impl Dataflow {
     /// `max_drift_ms`: how far the event time of a source may be ahead of another's before it waits; `None`: it never does.
-    pub(crate) fn new(max_drift_ms: Option<i64>) -> Self {
-        Self { max_drift_ms, ..Self::default() }
+    /// `state_bytes_max`: how much memory the state of all operators may take.
+    pub(crate) fn new(max_drift_ms: Option<i64>, state_bytes_max: u64) -> Self {
+        Self { max_drift_ms, memory: Memory::new(state_bytes_max), ..Self::default() }
     }
 
     pub(crate) fn add_source(&mut self, source: Source) -> Output {
@@ -99,9 +104,10 @@ impl Dataflow {
         Output::Source(self.sources.len() - 1)
     }
 
-    pub(crate) fn add_operator(&mut self, operator: Box<dyn Operator>, inputs: &[Output]) -> Output {
+    pub(crate) fn add_operator(&mut self, mut operator: Box<dyn Operator>, inputs: &[Output]) -> Output {
         let node = self.nodes.len();
         self.nodes.push(Node {
+            grows: operator.measure().is_some(),
             operator,
             inputs: vec![BEFORE_ALL; inputs.len()],
             watermark: BEFORE_ALL,
@@ -185,6 +191,7 @@ impl Dataflow {
             }
         }
         self.advance_idle()?;
+        self.check_memory()?;
         Ok(if self.ended.iter().all(|ended| *ended) { Round::Ended } else { Round::Progressed })
     }
 
@@ -209,6 +216,9 @@ impl Dataflow {
                 Port::Sink(sink) => self.sinks[sink].take(batch)?,
                 Port::Operator { node, input } => {
                     let mut out = Vec::new();
+                    if self.nodes[node].grows {
+                        self.memory.taken(batch.get_array_memory_size());
+                    }
                     self.nodes[node].operator.process(input, batch.clone(), &mut out)?;
                     self.forward(node, &out)?;
                 }
@@ -248,6 +258,27 @@ impl Dataflow {
             self.advance(&targets, passed_on, idle)?;
         }
         Ok(())
+    }
+
+    /// Tells the operators how long the job has been running.
+    pub(crate) fn tick(&mut self, running: Duration) -> Result<()> {
+        self.nodes.iter_mut().try_for_each(|node| node.operator.tick(running))
+    }
+
+    /// Stops the job before its state fills the memory.
+    fn check_memory(&mut self) -> Result<()> {
+        if !self.memory.is_due() {
+            return Ok(());
+        }
+        let held: Vec<(usize, u64)> = self
+            .nodes
+            .iter_mut()
+            .enumerate()
+            .filter_map(|(index, node)| node.operator.measure().map(|bytes| (index, bytes)))
+            .collect();
+        let name = |index: usize| self.nodes[index].operator.operator_report().map(|report| report.operator);
+        let named = held.into_iter().map(|(index, bytes)| (name(index).unwrap_or_default(), bytes)).collect();
+        self.memory.measured(named)
     }
 
     /// The state between two rounds. Sinks have made durable what they took.

@@ -152,9 +152,10 @@ impl FirstRow {
         Ok(())
     }
 
-    fn measure_state(&mut self) {
-        let bytes = self.rows.state_bytes() + self.seen.state_bytes();
-        self.state_bytes_max = self.state_bytes_max.max(bytes as u64);
+    fn measure_state(&mut self) -> u64 {
+        let bytes = (self.rows.state_bytes() + self.seen.state_bytes()) as u64;
+        self.state_bytes_max = self.state_bytes_max.max(bytes);
+        bytes
     }
 }
 
@@ -175,6 +176,10 @@ impl Operator for FirstRow {
             self.choose(ready, out)?;
         }
         Ok(AFTER_ALL)
+    }
+
+    fn measure(&mut self) -> Option<u64> {
+        Some(self.measure_state())
     }
 
     fn snapshot(&mut self) -> Result<Vec<u8>> {
@@ -230,8 +235,10 @@ impl Distinct {
         Ok(Self { columns, rowtime, seen, schema, watermark: BEFORE_ALL, state_bytes_max: 0 })
     }
 
-    fn measure_state(&mut self) {
-        self.state_bytes_max = self.state_bytes_max.max(self.seen.state_bytes() as u64);
+    fn measure_state(&mut self) -> u64 {
+        let bytes = self.seen.state_bytes() as u64;
+        self.state_bytes_max = self.state_bytes_max.max(bytes);
+        bytes
     }
 }
 
@@ -265,6 +272,10 @@ impl Operator for Distinct {
             self.measure_state();
         }
         Ok(time)
+    }
+
+    fn measure(&mut self) -> Option<u64> {
+        Some(self.measure_state())
     }
 
     fn snapshot(&mut self) -> Result<Vec<u8>> {

@@ -25,6 +25,7 @@ pub(crate) struct Waiting {
     /// By the time of their next row, in the column's own unit, and their arrival.
     runs: BTreeMap<(i64, u64), Run>,
     runs_begun: u64,
+    bytes: usize,
 }
 
 /// The rows of one batch that still wait.
@@ -43,9 +44,15 @@ pub(crate) struct Ready {
     pub times: Vec<i64>,
 }
 
+impl Run {
+    fn bytes(&self) -> usize {
+        self.batch.get_array_memory_size() + self.times.len() * 12
+    }
+}
+
 impl Waiting {
     pub(crate) fn new(column: usize) -> Self {
-        Self { column, ticks: Ticks { multiply: 1, divide: 1 }, runs: BTreeMap::new(), runs_begun: 0 }
+        Self { column, ticks: Ticks { multiply: 1, divide: 1 }, runs: BTreeMap::new(), runs_begun: 0, bytes: 0 }
     }
 
     /// Takes rows in, each of which has a time.
@@ -59,7 +66,9 @@ impl Waiting {
         }
         let Some(first) = order.first().map(|row| times[*row as usize]) else { return Ok(()) };
         self.runs_begun += 1;
-        self.runs.insert((first, self.runs_begun), Run { batch, times, order, next: 0 });
+        let run = Run { batch, times, order, next: 0 };
+        self.bytes += run.bytes();
+        self.runs.insert((first, self.runs_begun), run);
         Ok(())
     }
 
@@ -105,8 +114,11 @@ impl Waiting {
             }
         };
         for (arrival, run) in touched {
-            if let Some(row) = run.order.get(run.next) {
-                self.runs.insert((run.times[*row as usize], arrival), run);
+            match run.order.get(run.next) {
+                Some(row) => {
+                    self.runs.insert((run.times[*row as usize], arrival), run);
+                }
+                None => self.bytes -= run.bytes(),
             }
         }
         Ok(Some(Ready { batch, times: rows.into_iter().map(|r| r.0).collect() }))
@@ -114,7 +126,7 @@ impl Waiting {
 
     /// Bytes of the rows that wait.
     pub(crate) fn state_bytes(&self) -> usize {
-        self.runs.values().map(|run| run.batch.get_array_memory_size() + run.times.len() * 12).sum()
+        self.bytes
     }
 
     /// The rows that wait, as they arrived.

@@ -191,7 +191,7 @@ impl WindowTopN {
         self.rows.release(numbers.into_iter())
     }
 
-    fn measure_state(&mut self) {
+    fn measure_state(&mut self) -> u64 {
         let partition = |partition: &Partition| {
             let sorts: usize = partition.rows.iter().map(|kept| kept.sort.capacity()).sum();
             sorts + partition.rows.capacity() * size_of::<Kept>()
@@ -200,8 +200,9 @@ impl WindowTopN {
             let rows: usize = window.partitions.iter().map(partition).sum();
             rows + window.key_bytes + window.partitions.allocation_size()
         };
-        let bytes = self.rows.bytes() + self.windows.values().map(window).sum::<usize>();
-        self.state_bytes_max = self.state_bytes_max.max(bytes as u64);
+        let bytes = (self.rows.bytes() + self.windows.values().map(window).sum::<usize>()) as u64;
+        self.state_bytes_max = self.state_bytes_max.max(bytes);
+        bytes
     }
 }
 
@@ -217,6 +218,10 @@ impl Operator for WindowTopN {
             self.close(out)?;
         }
         Ok(time)
+    }
+
+    fn measure(&mut self) -> Option<u64> {
+        Some(self.measure_state())
     }
 
     fn snapshot(&mut self) -> Result<Vec<u8>> {

@@ -21,7 +21,10 @@ use tidegate_sql::{Diagnostic, Span, literal};
 
 use crate::catalog::models::{Models, ReferenceError};
 use crate::plan::attribute::{rowtime, to_milliseconds};
+use crate::plan::event_time::with_marks;
 use crate::plan::node::{LoadedModel, PredictNode, ReportKind, ReportNode, Same, TrainNode};
+use crate::plan::temporal::join_versions;
+use crate::plan::unnest::join_elements;
 use crate::plan::window::WindowFunction;
 
 const INPUT: Parameter = Parameter::required("INPUT", Kind::Table, "The rows.");
@@ -200,7 +203,7 @@ impl CallPlanner<'_> {
             },
             None => TableFactor::Derived { lateral: false, subquery: query.clone(), alias: None, sample: None },
         };
-        self.context.plan(factor)
+        with_marks(join_versions(join_elements(self.context.plan(factor)?)?)?)
     }
 
     /// The index of a column named by a DESCRIPTOR.

@@ -20,16 +20,17 @@ pub(super) fn plan(relation: TableFactor, context: &mut dyn RelationPlannerConte
     let [collection] =
         <[_; 1]>::try_from(array_exprs).map_err(|_| refused(Diagnostic::new(span, "UNNEST takes one array or map")))?;
     let nothing = DFSchema::empty();
+    let unknown = |written: &str, error: DataFusionError| match error.find_root() {
+        DataFusionError::SchemaError(inner, _) if matches!(inner.as_ref(), SchemaError::FieldNotFound { .. }) => {
+            let message = format!("UNNEST: there is no column {written} in what stands before it");
+            refused(Diagnostic::new(span, message).with_help("name a column of the tables on its left in FROM"))
+        }
+        _ => error,
+    };
     let written = collection.to_string();
     let collection =
-        context.sql_expr_to_logical_expr(collection, &nothing).map_err(|error| match error.find_root() {
-            DataFusionError::SchemaError(inner, _) if matches!(inner.as_ref(), SchemaError::FieldNotFound { .. }) => {
-                let message = format!("UNNEST: there is no column {written} in what stands before it");
-                refused(Diagnostic::new(span, message).with_help("name a column of the tables on its left in FROM"))
-            }
-            _ => error,
-        })?;
-    let data_type = collection.get_type(&nothing)?;
+        context.sql_expr_to_logical_expr(collection, &nothing).map_err(|error| unknown(&written, error))?;
+    let data_type = collection.get_type(&nothing).map_err(|error| unknown(&written, error))?;
     let Some(elements) = elements(&data_type, with_ordinality) else {
         let message = format!("UNNEST takes an ARRAY or a MAP; this is {}", sql_type(&data_type));
         return Err(refused(Diagnostic::new(span, message)));

@@ -17,6 +17,7 @@ use datafusion::common::{DFSchema, JoinType, NullEquality};
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, ExprSchemable, Extension, Join, LogicalPlan, Projection};
 use futures::TryStreamExt;
+use tidegate_connectors::Reload;
 
 use super::Compiler;
 use super::expression::{has_subquery, physical};
@@ -24,13 +25,14 @@ use super::time_bound::{TimeBound, time_bound};
 use super::visit::{stage_table, visit};
 use crate::catalog::table::ConnectorTable;
 use crate::plan::attribute::{Rowtime, delay_ms, rowtime_mark};
+use crate::plan::event_time::marked;
 use crate::plan::node::{InTimeNode, PredictNode};
 use crate::plan::temporal::TemporalJoinNode;
 use crate::plan::unnest::UnnestNode;
 use crate::stream::dataflow::Output;
 use crate::stream::interval_join::{IntervalJoin, JoinInput};
 use crate::stream::join::{Residual, Side};
-use crate::stream::lookup_join::LookupJoin;
+use crate::stream::lookup_join::{LookupJoin, ReadTable};
 use crate::{Error, Result};
 
 /// How a join runs as a stream.
@@ -133,30 +135,45 @@ impl Compiler<'_> {
             stream_keys.push(physical(of_stream, stream.schema())?);
             table_keys.push(physical(of_table, rows.schema())?);
         }
-        let operator = LookupJoin::new(
+        let read = self.reader(rows);
+        let now = match self.setting.checking {
+            true => RecordBatch::new_empty(Arc::clone(rows.schema().inner())),
+            false => read()?,
+        };
+        let mut operator = LookupJoin::new(
             table,
-            self.read_table(rows)?,
+            now,
             stream_keys,
-            &table_keys,
+            table_keys,
             residual(&join.schema, join.left.schema(), join.filter.clone())?,
             join.join_type == JoinType::Left,
             Arc::clone(join.schema.inner()),
         )?;
+        if let Some(when) = self.reload(rows)? {
+            operator = operator.reloaded(when, read);
+        }
         let input = self.lower(stream)?;
         Ok(self.dataflow.add_operator(Box::new(operator), &[input]))
     }
 
-    /// The rows of a bounded plan, in the order of one thread, so that it is the same each time.
-    fn read_table(&self, plan: &LogicalPlan) -> Result<RecordBatch> {
-        let schema = Arc::clone(plan.schema().inner());
-        let (mut batches, mut bytes): (Vec<RecordBatch>, usize) = (Vec::new(), 0);
-        if !self.setting.checking {
-            let execution = self.setting.execution.with_partitions(1);
+    /// When the tables of a plan are to be read again: the most often that one of them says.
+    fn reload(&self, plan: &LogicalPlan) -> Result<Option<Reload>> {
+        let tables = self.tables_below(plan)?;
+        let tables = tables.iter().filter_map(|table| table.downcast_ref::<ConnectorTable>());
+        Ok(tables.filter_map(|table| table.table.reload()).min_by_key(|reload| reload.every))
+    }
+
+    /// Reads the rows of a bounded plan, in the order of one thread, so that it is the same each time.
+    fn reader(&self, plan: &LogicalPlan) -> ReadTable {
+        let (plan, schema) = (plan.clone(), Arc::clone(plan.schema().inner()));
+        let (execution, bytes_max) = (self.setting.execution.with_partitions(1), self.setting.memory_bytes_max);
+        Box::new(move || {
+            let (mut batches, mut bytes): (Vec<RecordBatch>, usize) = (Vec::new(), 0);
             execution.run(async {
                 let mut rows = execution.stream(plan.clone()).await?;
                 while let Some(batch) = rows.try_next().await? {
                     bytes += batch.get_array_memory_size();
-                    if bytes > self.setting.memory_bytes_max {
+                    if bytes > bytes_max {
                         return Err(Error::Limit(
                             "the table that a stream is joined with is larger than 'execution.memory-limit': raise it, or select fewer rows or columns of the table".into(),
                         ));
@@ -165,15 +182,15 @@ impl Compiler<'_> {
                 }
                 Ok(())
             })?;
-        }
-        Ok(concat_batches(&schema, &batches)?)
+            Ok(concat_batches(&schema, &batches)?)
+        })
     }
 
     /// Marks which columns that come out of joins are event times, and with which delay: see
     /// [`crate::stream::interval_join`]. What lies above sees the marks.
     pub(super) fn with_event_times(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
         let marked = plan.transform_up(|node| {
-            let node = node.recompute_schema()?;
+            let node = marked(node.recompute_schema()?)?;
             let LogicalPlan::Join(join) = &node else { return Ok(Transformed::yes(node)) };
             let own = join.left.schema().fields().len();
             let side_of = |column: usize| if column < own { Side::Left } else { Side::Right };

@@ -76,7 +76,7 @@ pub(crate) struct Setting {
     /// Where an operator spreads the work on one batch.
     pub threads: Arc<rayon::ThreadPool>,
     pub train: TrainSetting,
-    /// How large the table may be that a lookup join holds.
+    /// How much memory the state of the job's operators may take, the table that a lookup join holds included.
     pub memory_bytes_max: usize,
     /// After how long without rows an unbounded source is not waited for; `None`: it always is.
     pub idle_after: Option<Duration>,
@@ -96,7 +96,7 @@ pub(crate) struct Compiler<'a> {
 
 impl<'a> Compiler<'a> {
     pub(crate) fn new(setting: &'a Setting) -> Self {
-        let dataflow = Dataflow::new(setting.max_drift_ms);
+        let dataflow = Dataflow::new(setting.max_drift_ms, setting.memory_bytes_max as u64);
         Self { setting, dataflow, trained: Vec::new(), files: 0 }
     }
 

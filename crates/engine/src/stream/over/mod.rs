@@ -159,9 +159,11 @@ impl Over {
         Ok(RecordBatch::try_new(Arc::clone(&self.schema), columns)?)
     }
 
-    fn measure_state(&mut self) {
-        let bytes = self.rows.state_bytes() + self.shards.iter().map(Shard::state_bytes).sum::<usize>();
-        self.state_bytes_max = self.state_bytes_max.max(bytes as u64);
+    fn measure_state(&mut self) -> u64 {
+        let shards: usize = self.shards.iter().map(Shard::state_bytes).sum();
+        let bytes = (self.rows.state_bytes() + shards) as u64;
+        self.state_bytes_max = self.state_bytes_max.max(bytes);
+        bytes
     }
 }
 
@@ -324,6 +326,10 @@ impl Operator for Over {
             out.push(self.evaluate(ready)?);
         }
         Ok(AFTER_ALL)
+    }
+
+    fn measure(&mut self) -> Option<u64> {
+        Some(self.measure_state())
     }
 
     fn snapshot(&mut self) -> Result<Vec<u8>> {

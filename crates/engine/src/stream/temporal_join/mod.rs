@@ -96,9 +96,10 @@ impl TemporalJoin {
         Self { probe, rows, versions, threads, watermark: BEFORE_ALL, state_bytes_max: 0 }
     }
 
-    fn measure_state(&mut self) {
-        let bytes = self.rows.state_bytes() + self.versions.bytes();
-        self.state_bytes_max = self.state_bytes_max.max(bytes as u64);
+    fn measure_state(&mut self) -> u64 {
+        let bytes = (self.rows.state_bytes() + self.versions.bytes()) as u64;
+        self.state_bytes_max = self.state_bytes_max.max(bytes);
+        bytes
     }
 }
 
@@ -130,6 +131,10 @@ impl Operator for TemporalJoin {
         self.versions.forget_before(self.watermark)?;
         // A row of the watermark's own time may still come.
         Ok(if self.watermark == AFTER_ALL { AFTER_ALL } else { self.watermark.saturating_sub(1) })
+    }
+
+    fn measure(&mut self) -> Option<u64> {
+        Some(self.measure_state())
     }
 
     fn snapshot(&mut self) -> Result<Vec<u8>> {
