@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`compile`] | a plan to a dataflow |
 //! | [`dataflow`] | the operators as a graph, and the round |
+//! | [`merge`] | a union in the order of event time |
 //! | [`memory`] | how much memory their state may take |
 //! | [`source`] | a table or a stored stage, read ahead by a thread; parts that go on side by side, aligned |
 //! | [`stateless`] | filter, project, unnest, predict |
@@ -46,6 +47,7 @@ pub(crate) mod keys;
 pub(crate) mod lateness;
 pub(crate) mod lookup_join;
 mod memory;
+mod merge;
 pub(crate) mod operator;
 pub(crate) mod over;
 pub(crate) mod session;

@@ -15,20 +15,18 @@ use arrow::compute::concat_batches;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, JoinType, NullEquality};
 use datafusion::logical_expr::utils::conjunction;
-use datafusion::logical_expr::{Expr, ExprSchemable, Extension, Join, LogicalPlan, Projection};
+use datafusion::logical_expr::{Expr, ExprSchemable, Join, LogicalPlan, Projection};
 use futures::TryStreamExt;
 use tidegate_connectors::Reload;
 
 use super::Compiler;
 use super::expression::{has_subquery, physical};
+use super::in_order::in_time;
 use super::time_bound::{TimeBound, time_bound};
 use super::visit::{stage_table, visit};
 use crate::catalog::table::ConnectorTable;
-use crate::plan::attribute::{Rowtime, delay_ms, rowtime_mark};
+use crate::plan::attribute::{delay_ms, rowtime_mark};
 use crate::plan::event_time::marked;
-use crate::plan::node::{InTimeNode, PredictNode};
-use crate::plan::temporal::TemporalJoinNode;
-use crate::plan::unnest::UnnestNode;
 use crate::stream::dataflow::Output;
 use crate::stream::interval_join::{IntervalJoin, JoinInput};
 use crate::stream::join::{Residual, Side};
@@ -239,68 +237,4 @@ pub(super) fn residual(joined: &DFSchema, left: &DFSchema, predicate: Option<Exp
         right: places.iter().filter_map(|place| place.checked_sub(own)).collect(),
         schema: Arc::clone(schema.inner()),
     }))
-}
-
-/// The plan with late rows left out by an event time of its columns: below filters and projections, so that the rows that
-/// these take out still move the watermark.
-pub(super) fn in_time(plan: &LogicalPlan, column: usize, name: &str) -> Result<LogicalPlan> {
-    let field = plan.schema().field(column);
-    let Some(delay_ms) = delay_ms(field) else {
-        return Err(Error::Internal(format!("'{}' is not an event time", field.name())));
-    };
-    let over = |inputs: Vec<LogicalPlan>| Ok(plan.with_new_exprs(plan.expressions(), inputs)?);
-    match plan {
-        LogicalPlan::SubqueryAlias(alias) => return over(vec![in_time(&alias.input, column, name)?]),
-        LogicalPlan::Filter(filter) if !has_subquery(std::slice::from_ref(&filter.predicate)) => {
-            return over(vec![in_time(&filter.input, column, name)?]);
-        }
-        LogicalPlan::Projection(projection) if !has_subquery(&projection.expr) => {
-            if is_in_order(&projection.input) {
-                return Ok(plan.clone());
-            }
-            if let Some(below) = origin(projection, column) {
-                return over(vec![in_time(&projection.input, below, name)?]);
-            }
-        }
-        LogicalPlan::Union(union) => {
-            let inputs = union.inputs.iter();
-            return over(inputs.map(|input| in_time(input, column, name)).collect::<Result<_>>()?);
-        }
-        LogicalPlan::Extension(extension) if !is_in_order(plan) => {
-            if let Some(predict) = extension.node.as_any().downcast_ref::<PredictNode>() {
-                return over(vec![in_time(&predict.input, column, name)?]);
-            }
-            if let Some(unnest) = extension.node.as_any().downcast_ref::<UnnestNode>()
-                && let Some(below) = unnest.origin(column)
-            {
-                return over(vec![in_time(&unnest.input, below, name)?]);
-            }
-        }
-        _ if is_in_order(plan) => return Ok(plan.clone()),
-        _ => {}
-    }
-    let rowtime = Rowtime { column, delay_ms };
-    let node = InTimeNode { input: plan.clone(), rowtime, name: name.to_string() };
-    Ok(LogicalPlan::Extension(Extension { node: Arc::new(node) }))
-}
-
-/// Whether a plan is an interval or a temporal join, which bring no row below the watermark that they pass on.
-fn is_in_order(plan: &LogicalPlan) -> bool {
-    match plan {
-        LogicalPlan::Join(join) => time_bound(join).is_some(),
-        LogicalPlan::Extension(extension) => extension.node.as_any().is::<TemporalJoinNode>(),
-        _ => false,
-    }
-}
-
-/// The column of a projection's input that one of its columns is, as it is, if that is an event time, too.
-fn origin(projection: &Projection, column: usize) -> Option<usize> {
-    let mut expr = projection.expr.get(column)?;
-    while let Expr::Alias(alias) = expr {
-        expr = &alias.expr;
-    }
-    let Expr::Column(below) = expr else { return None };
-    let schema = projection.input.schema();
-    let below = schema.maybe_index_of_column(below)?;
-    delay_ms(schema.field(below)).map(|_| below)
 }

@@ -13,6 +13,7 @@
 //! |---|---|
 //! | [`visit`] | questions about a plan |
 //! | [`expression`] | expressions, from logical to physical |
+//! | [`in_order`] | late rows left out, and unions put into order, below what goes by event time |
 //! | [`scan`] | tables and stages |
 //! | [`join`] | joins: of two streams, of a stream and a table |
 //! | [`temporal_join`] | joins with the versions of a table |
@@ -26,6 +27,7 @@
 mod deduplicate;
 mod elsewhere;
 mod expression;
+mod in_order;
 mod join;
 pub(crate) mod over;
 mod scan;
@@ -45,9 +47,11 @@ use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 
 use self::expression::{column, physical, physical_all};
+use self::in_order::merged;
 use self::visit::{stage_table, train_node, visit};
 use super::dataflow::{Dataflow, Output};
 use super::in_time::InTime;
+use super::merge::Merge;
 use super::stage::StageTable;
 use super::stateless::{Elements, Filter, Predict, Project};
 use super::train::{Train, TrainSetting};
@@ -55,7 +59,7 @@ use crate::batch::rowwise::Rowwise;
 use crate::batch::unnest::Unnest;
 use crate::catalog::bad_rows::BadRows;
 use crate::execution::Execution;
-use crate::plan::node::{InTimeNode, PredictNode, TrainNode};
+use crate::plan::node::{InTimeNode, MergeNode, PredictNode, TrainNode};
 use crate::plan::temporal::TemporalJoinNode;
 use crate::plan::unnest::UnnestNode;
 use crate::plan::window::{SessionNode, WindowNode};
@@ -156,8 +160,11 @@ impl<'a> Compiler<'a> {
         }
         // What lies below was cut already: the plan is walked from below.
         let input = self.optimize(&node.input)?;
-        let from = self.lower(&input)?;
         let over = node.over(input)?;
+        let from = match over.rowtime {
+            Some(rowtime) => self.lower(&merged(&over.input, rowtime.column)?)?,
+            None => self.lower(&over.input)?,
+        };
         let operator = Train::new(&over, BadRows::from(self.tables_below(&node.input)?), &self.setting.train)?;
         let output = self.dataflow.add_operator(Box::new(operator), &[from]);
         let stage = Arc::new(StageTable::new(self.trained.len(), Arc::clone(over.schema.inner())));
@@ -232,6 +239,11 @@ impl<'a> Compiler<'a> {
                 }
                 if let Some(join) = node.downcast_ref::<TemporalJoinNode>() {
                     return self.lower_temporal_join(join);
+                }
+                if let Some(merge) = node.downcast_ref::<MergeNode>() {
+                    let inputs = merge.inputs.iter().map(|input| self.lower(input)).collect::<Result<Vec<_>>>()?;
+                    let operator = Merge::new(Arc::clone(merge.schema.inner()), inputs.len(), merge.time);
+                    return Ok(self.dataflow.add_operator(Box::new(operator), &inputs));
                 }
                 if let Some(window) = node.downcast_ref::<WindowNode>() {
                     return self.lower_window(plan, window);

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::Compiler;
 use super::expression::physical_all;
-use super::join::{in_time, residual};
+use super::in_order::in_time;
+use super::join::residual;
 use crate::Result;
 use crate::plan::temporal::{Matched, TemporalJoinNode};
 use crate::stream::dataflow::Output;

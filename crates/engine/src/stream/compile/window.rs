@@ -12,6 +12,8 @@ use datafusion::physical_expr::aggregate::{LoweredAggregate, LoweredAggregateBui
 
 use super::Compiler;
 use super::expression::{physical, physical_all};
+use super::in_order::merged;
+use super::over::rowtime_column;
 use super::visit::{stage_table, visit};
 use crate::Result;
 use crate::plan::attribute::{WindowEdge, window_edge};
@@ -36,7 +38,7 @@ impl Compiler<'_> {
             };
             return self.elsewhere(plan, construct, EVENT_TIME_WANTED);
         };
-        let input = self.lower(&window.input)?;
+        let input = self.lower_timed(&window.input, &window.time)?;
         let schema = window.input.schema();
         let time = physical(&window.time, schema)?;
         let lateness = Lateness::new(origin(&window.time, schema, delay_ms));
@@ -49,7 +51,7 @@ impl Compiler<'_> {
         let Some(delay_ms) = session.delay_ms else {
             return self.elsewhere(plan, "SESSION over a column that is not an event time", EVENT_TIME_WANTED);
         };
-        let input = self.lower(&session.input)?;
+        let input = self.lower_timed(&session.input, &session.time)?;
         let schema = session.input.schema();
         let operator = Sessions::new(
             physical(&session.time, schema)?,
@@ -62,6 +64,16 @@ impl Compiler<'_> {
             Arc::clone(&self.setting.threads),
         )?;
         Ok(self.dataflow.add_operator(Box::new(operator), &[input]))
+    }
+
+    /// The rows of windows by a time. Those of other windows come before the watermark passes them, whatever their order.
+    fn lower_timed(&mut self, input: &LogicalPlan, time: &Expr) -> Result<Output> {
+        match rowtime_column(time, input.schema()) {
+            Some(rowtime) if !is_edge(time, input.schema(), WindowEdge::Last) => {
+                self.lower(&merged(input, rowtime.column)?)
+            }
+            _ => self.lower(input),
+        }
     }
 
     /// `GROUP BY`, which has to have the end of a window among its columns.

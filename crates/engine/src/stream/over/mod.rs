@@ -133,6 +133,11 @@ impl Over {
         Ok(Self { rows: InOrder::new(rowtime), partition, calls, schema, shards, threads, state_bytes_max: 0 })
     }
 
+    /// The column of the event time.
+    pub(crate) fn time(&self) -> usize {
+        self.rows.column()
+    }
+
     /// The rows with their results.
     fn evaluate(&mut self, ready: Ready) -> Result<RecordBatch> {
         let Ready { batch, times } = ready;
