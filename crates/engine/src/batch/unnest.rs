@@ -141,7 +141,7 @@ mod tests {
         assert_eq!(numbers(out.column(0)), [Some(1), Some(2), Some(3)]);
         assert_eq!(numbers(out.column(1)), [None, None, Some(9)]);
         assert_eq!(inner.runs(&batch, 2).unwrap(), [0..1, 1..3, 3..4]);
-        assert_eq!(inner.runs(&batch, 100).unwrap(), [0..4]);
+        assert_eq!(inner.runs(&batch, 100).unwrap(), vec![0..4; 1]);
         assert_eq!(inner.runs(&batch, 1).unwrap(), [0..1, 1..2, 2..3, 3..4]);
     }
 

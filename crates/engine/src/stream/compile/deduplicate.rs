@@ -8,7 +8,6 @@ use datafusion::logical_expr::{Aggregate, Expr, Filter, LogicalPlan};
 
 use super::Compiler;
 use super::expression::{physical, physical_all};
-use super::in_order::merged;
 use super::over::{event_time_order, rowtime_column};
 use crate::Result;
 use crate::plan::attribute::{Rowtime, delay_ms};
@@ -52,7 +51,7 @@ impl Compiler<'_> {
         let FirstRows { window, params, .. } = first;
         let schema = window.input.schema();
         let Some(order) = event_time_order(params, schema) else { return Ok(None) };
-        let input = self.lower(&merged(&window.input, order.rowtime.column)?)?;
+        let input = self.lower(&self.merged(&window.input, order.rowtime.column)?)?;
         let operator = FirstRow::new(
             order.rowtime,
             physical_all(order.partition, schema)?,
@@ -104,7 +103,7 @@ impl Compiler<'_> {
         }
         let time = rowtime.and_then(|rowtime| rowtime_column(aggregate.group_expr.get(rowtime.column)?, schema));
         let input = match time.filter(|_| self.setting.state_ttl_ms.is_some()) {
-            Some(time) => self.lower(&merged(&aggregate.input, time.column)?)?,
+            Some(time) => self.lower(&self.merged(&aggregate.input, time.column)?)?,
             None => self.lower(&aggregate.input)?,
         };
         let columns = physical_all(&aggregate.group_expr, schema)?;

@@ -21,7 +21,6 @@ use tidegate_connectors::Reload;
 
 use super::Compiler;
 use super::expression::{has_subquery, physical};
-use super::in_order::in_time;
 use super::time_bound::{TimeBound, time_bound};
 use super::visit::{stage_table, visit};
 use crate::catalog::table::ConnectorTable;
@@ -55,6 +54,14 @@ impl Compiler<'_> {
                 "bound the event time of one by the other's in ON, such as b.ts BETWEEN a.ts AND a.ts + INTERVAL '1' HOUR; both need a WATERMARK",
             ),
         }
+    }
+
+    /// The side of a join that is a table in which rows of the other one are looked up, if there is one.
+    pub(super) fn looked_up(&self, join: &Join) -> Result<Option<Side>> {
+        Ok(match self.streamed(join)? {
+            Some(Streamed::Lookup(table)) => Some(table),
+            _ => None,
+        })
     }
 
     /// How a join can run as a stream, if it can.
@@ -102,8 +109,8 @@ impl Compiler<'_> {
     }
 
     fn lower_interval_join(&mut self, join: &Join, bound: &TimeBound) -> Result<Output> {
-        let left = self.lower(&in_time(&join.left, bound.left, "JOIN, left input")?)?;
-        let right = self.lower(&in_time(&join.right, bound.right, "JOIN, right input")?)?;
+        let left = self.lower(&self.in_time(&join.left, bound.left, "JOIN, left input")?)?;
+        let right = self.lower(&self.in_time(&join.right, bound.right, "JOIN, right input")?)?;
         let side = |plan: &LogicalPlan, time, keys: Vec<&Expr>| {
             let keys = keys.into_iter().map(|key| physical(key, plan.schema())).collect::<Result<_>>()?;
             Ok::<_, Error>(JoinInput { schema: Arc::clone(plan.schema().inner()), time, keys })

@@ -47,7 +47,6 @@ use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 
 use self::expression::{column, physical, physical_all};
-use self::in_order::merged;
 use self::visit::{stage_table, train_node, visit};
 use super::dataflow::{Dataflow, Output};
 use super::in_time::InTime;
@@ -162,7 +161,7 @@ impl<'a> Compiler<'a> {
         let input = self.optimize(&node.input)?;
         let over = node.over(input)?;
         let from = match over.rowtime {
-            Some(rowtime) => self.lower(&merged(&over.input, rowtime.column)?)?,
+            Some(rowtime) => self.lower(&self.merged(&over.input, rowtime.column)?)?,
             None => self.lower(&over.input)?,
         };
         let operator = Train::new(&over, BadRows::from(self.tables_below(&node.input)?), &self.setting.train)?;

@@ -19,7 +19,6 @@ use serde::de::DeserializeOwned;
 
 use super::Compiler;
 use super::expression::{physical, physical_all};
-use super::in_order::merged;
 use crate::plan::attribute::{Rowtime, delay_ms};
 use crate::plan::row_number::window_function;
 use crate::stream::dataflow::Output;
@@ -71,7 +70,7 @@ impl Compiler<'_> {
         let sharding = Sharding { shards: self.setting.shards, threads: Arc::clone(&self.setting.threads) };
         match over_operator(window, &sharding)? {
             Ok(operator) => {
-                let input = self.lower(&merged(&window.input, operator.time())?)?;
+                let input = self.lower(&self.merged(&window.input, operator.time())?)?;
                 Ok(self.dataflow.add_operator(Box::new(operator), &[input]))
             }
             Err((construct, instead)) => self.elsewhere(plan, construct, instead),

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::Compiler;
 use super::expression::physical_all;
-use super::in_order::in_time;
 use super::join::residual;
 use crate::Result;
 use crate::plan::temporal::{Matched, TemporalJoinNode};
@@ -14,8 +13,8 @@ use crate::stream::temporal_join::{KeyAndTime, Probe, TemporalJoin, Versions};
 impl Compiler<'_> {
     pub(super) fn lower_temporal_join(&mut self, node: &TemporalJoinNode) -> Result<Output> {
         let (left_time, right_time) = node.times()?;
-        let left = self.lower(&in_time(&node.left, left_time, "temporal JOIN, left input")?)?;
-        let right = self.lower(&in_time(&node.right, right_time, "temporal JOIN, right input")?)?;
+        let left = self.lower(&self.in_time(&node.left, left_time, "temporal JOIN, left input")?)?;
+        let right = self.lower(&self.in_time(&node.right, right_time, "temporal JOIN, right input")?)?;
         let threads = || Arc::clone(&self.setting.threads);
         let (probe, versions) = sides(node, self.setting.state_ttl_ms, self.setting.shards, Some(threads()))?;
         let operator = TemporalJoin::new(probe, versions, threads());

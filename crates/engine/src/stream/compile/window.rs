@@ -12,7 +12,6 @@ use datafusion::physical_expr::aggregate::{LoweredAggregate, LoweredAggregateBui
 
 use super::Compiler;
 use super::expression::{physical, physical_all};
-use super::in_order::merged;
 use super::over::rowtime_column;
 use super::visit::{stage_table, visit};
 use crate::Result;
@@ -70,7 +69,7 @@ impl Compiler<'_> {
     fn lower_timed(&mut self, input: &LogicalPlan, time: &Expr) -> Result<Output> {
         match rowtime_column(time, input.schema()) {
             Some(rowtime) if !is_edge(time, input.schema(), WindowEdge::Last) => {
-                self.lower(&merged(input, rowtime.column)?)
+                self.lower(&self.merged(input, rowtime.column)?)
             }
             _ => self.lower(input),
         }
