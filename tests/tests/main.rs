@@ -3,6 +3,8 @@
 mod bad_input;
 mod crash;
 mod golden;
+mod jobs;
+mod purchase_stream;
 mod readme;
 mod reference;
 mod reference_page;

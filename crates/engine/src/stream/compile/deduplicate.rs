@@ -14,6 +14,7 @@ use crate::plan::attribute::{Rowtime, delay_ms};
 use crate::plan::row_number::FirstRows;
 use crate::stream::dataflow::Output;
 use crate::stream::deduplicate::{Distinct, FirstRow};
+use crate::stream::identity::{self, Description, expression, expressions};
 use crate::stream::stateless;
 
 impl Compiler<'_> {
@@ -40,7 +41,8 @@ impl Compiler<'_> {
         Ok(Some(match conjunction(first.others.into_iter().cloned()) {
             Some(others) => {
                 let predicate = physical(&others, filter.input.schema())?;
-                self.dataflow.add_operator(Box::new(stateless::Filter { predicate }), &[output])
+                let description = Description::stateless("WHERE", expression(&others));
+                self.dataflow.add_described(Box::new(stateless::Filter { predicate }), description, &[output])
             }
             None => output,
         }))
@@ -59,7 +61,11 @@ impl Compiler<'_> {
             schema.as_arrow(),
             Arc::clone(window.schema.inner()),
         )?;
-        Ok(Some(self.dataflow.add_operator(Box::new(operator), &[input])))
+        let description = Description::new("ROW_NUMBER() = 1")
+            .on("keys", expressions(order.partition))
+            .on("time", schema.field(order.rowtime.column).name())
+            .on("rows of", identity::columns(schema.as_arrow()));
+        Ok(Some(self.dataflow.add_described(Box::new(operator), description, &[input])))
     }
 
     /// The projections between a filter and the window below it, over what the window gives.
@@ -70,7 +76,8 @@ impl Compiler<'_> {
                 let input = self.lower_above(&projection.input, window)?;
                 let columns = physical_all(&projection.expr, projection.input.schema())?;
                 let schema = Arc::clone(projection.schema.inner());
-                Ok(self.dataflow.add_operator(Box::new(stateless::Project { columns, schema }), &[input]))
+                let description = Description::stateless("SELECT", expressions(&projection.expr));
+                Ok(self.dataflow.add_described(Box::new(stateless::Project { columns, schema }), description, &[input]))
             }
             _ => Ok(window),
         }
@@ -109,7 +116,8 @@ impl Compiler<'_> {
         let columns = physical_all(&aggregate.group_expr, schema)?;
         let output = Arc::clone(aggregate.schema.inner());
         let operator = Distinct::new(columns, rowtime, self.setting.state_ttl_ms, schema.as_arrow(), output)?;
-        Ok(self.dataflow.add_operator(Box::new(operator), &[input]))
+        let description = Description::new("DISTINCT").on("rows of", identity::columns(aggregate.schema.as_arrow()));
+        Ok(self.dataflow.add_described(Box::new(operator), description, &[input]))
     }
 }
 

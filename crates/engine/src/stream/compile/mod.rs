@@ -12,6 +12,7 @@
 //! | file | what it is |
 //! |---|---|
 //! | [`visit`] | questions about a plan |
+//! | [`places`] | where in a script operators stand |
 //! | [`expression`] | expressions, from logical to physical |
 //! | [`in_order`] | late rows left out, and unions put into order, below what goes by event time |
 //! | [`scan`] | tables and stages |
@@ -30,6 +31,7 @@ mod expression;
 mod in_order;
 mod join;
 pub(crate) mod over;
+mod places;
 mod scan;
 pub(crate) mod temporal_join;
 mod time_bound;
@@ -37,6 +39,7 @@ mod visit;
 mod window;
 mod window_top_n;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,7 +51,8 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 
 use self::expression::{column, physical, physical_all};
 use self::visit::{stage_table, train_node, visit};
-use super::dataflow::{Dataflow, Output};
+use super::dataflow::{Dataflow, Making, Output};
+use super::identity::{Description, columns, expression, expressions};
 use super::in_time::InTime;
 use super::merge::Merge;
 use super::stage::StageTable;
@@ -81,6 +85,8 @@ pub(crate) struct Setting {
     pub train: TrainSetting,
     /// How much memory the state of the job's operators may take, the table that a lookup join holds included.
     pub memory_bytes_max: usize,
+    /// The views of the script, and the lines that they are on.
+    pub views: BTreeMap<String, u32>,
     /// After how long without rows an unbounded source is not waited for; `None`: it always is.
     pub idle_after: Option<Duration>,
     /// How far the event time of a source may run ahead of another's; `None`: as far as it likes.
@@ -94,19 +100,23 @@ pub(crate) struct Compiler<'a> {
     setting: &'a Setting,
     dataflow: Dataflow,
     trained: Vec<(TrainNode, Output, Arc<StageTable>)>,
-    files: usize,
+    /// The names of the files of stages so far.
+    files: Vec<String>,
 }
 
 impl<'a> Compiler<'a> {
     pub(crate) fn new(setting: &'a Setting) -> Self {
         let dataflow = Dataflow::new(setting.max_drift_ms, setting.memory_bytes_max as u64);
-        Self { setting, dataflow, trained: Vec::new(), files: 0 }
+        Self { setting, dataflow, trained: Vec::new(), files: Vec::new() }
     }
 
-    /// Adds a plan whose rows go to a sink of this name.
-    pub(crate) fn add(&mut self, name: &str, plan: &LogicalPlan) -> Result<()> {
+    /// Adds a plan whose rows go to a sink of this name. `declared` and `line` are of the sink and of its INSERT: they tell its
+    /// parts from others, see [`crate::stream::identity`].
+    pub(crate) fn add(&mut self, name: &str, declared: &str, line: u32, plan: &LogicalPlan) -> Result<()> {
+        let views = places::views(plan, &self.setting.views);
+        self.dataflow.making = Making { insert: name.to_string(), line, views };
         let output = self.compile(plan)?;
-        self.dataflow.add_sink(name.to_string(), output);
+        self.dataflow.add_sink(name.to_string(), declared, output);
         Ok(())
     }
 
@@ -165,7 +175,7 @@ impl<'a> Compiler<'a> {
             None => self.lower(&over.input)?,
         };
         let operator = Train::new(&over, BadRows::from(self.tables_below(&node.input)?), &self.setting.train)?;
-        let output = self.dataflow.add_operator(Box::new(operator), &[from]);
+        let output = self.dataflow.add_described(Box::new(operator), places::training(&over), &[from]);
         let stage = Arc::new(StageTable::new(self.trained.len(), Arc::clone(over.schema.inner())));
         self.trained.push((node.clone(), output, Arc::clone(&stage)));
         Ok(stage)
@@ -195,7 +205,8 @@ impl<'a> Compiler<'a> {
                 let input = self.lower(&projection.input)?;
                 let columns = physical_all(&projection.expr, projection.input.schema())?;
                 let schema = Arc::clone(projection.schema.inner());
-                Ok(self.dataflow.add_operator(Box::new(Project { columns, schema }), &[input]))
+                let description = Description::stateless("SELECT", expressions(&projection.expr));
+                Ok(self.dataflow.add_described(Box::new(Project { columns, schema }), description, &[input]))
             }
             LogicalPlan::Filter(filter) if !has_subquery(std::slice::from_ref(&filter.predicate)) => {
                 if let Some(output) = self.lower_first_rows(plan, filter)? {
@@ -203,7 +214,8 @@ impl<'a> Compiler<'a> {
                 }
                 let input = self.lower(&filter.input)?;
                 let predicate = physical(&filter.predicate, filter.input.schema())?;
-                Ok(self.dataflow.add_operator(Box::new(Filter { predicate }), &[input]))
+                let description = Description::stateless("WHERE", expression(&filter.predicate));
+                Ok(self.dataflow.add_described(Box::new(Filter { predicate }), description, &[input]))
             }
             LogicalPlan::Union(union) => {
                 let inputs = union.inputs.iter().map(|input| self.lower(input)).collect::<Result<Vec<_>>>()?;
@@ -219,22 +231,31 @@ impl<'a> Compiler<'a> {
                     let args = physical_all(&predict.args, predict.input.schema())?;
                     let rowwise = Rowwise::predict(predict, args, BadRows::from(self.tables_below(&predict.input)?));
                     let schema = Arc::clone(predict.schema.inner());
-                    return Ok(self.dataflow.add_operator(
+                    let description = Description::stateless("ML_PREDICT", expressions(&predict.args));
+                    return Ok(self.dataflow.add_described(
                         Box::new(Predict { rowwise, schema, threads: Arc::clone(&self.setting.threads) }),
+                        description,
                         &[input],
                     ));
                 }
                 if let Some(in_time) = node.downcast_ref::<InTimeNode>() {
                     let input = self.lower(&in_time.input)?;
                     let operator = InTime::new(in_time.name.clone(), in_time.rowtime);
-                    return Ok(self.dataflow.add_operator(Box::new(operator), &[input]));
+                    let time = in_time.input.schema().field(in_time.rowtime.column).name();
+                    let description = Description::new(&in_time.name).on("time", time);
+                    return Ok(self.dataflow.add_described(Box::new(operator), description, &[input]));
                 }
                 if let Some(unnest) = node.downcast_ref::<UnnestNode>() {
                     let input = self.lower(&unnest.input)?;
                     let UnnestNode { ordinality, outer, .. } = *unnest;
                     let schema = Arc::clone(unnest.schema.inner());
                     let unnest = Unnest { collection: unnest.place()?, ordinality, outer };
-                    return Ok(self.dataflow.add_operator(Box::new(Elements { unnest, schema }), &[input]));
+                    let description = Description::stateless("UNNEST", columns(&schema));
+                    return Ok(self.dataflow.add_described(
+                        Box::new(Elements { unnest, schema }),
+                        description,
+                        &[input],
+                    ));
                 }
                 if let Some(join) = node.downcast_ref::<TemporalJoinNode>() {
                     return self.lower_temporal_join(join);
@@ -242,7 +263,10 @@ impl<'a> Compiler<'a> {
                 if let Some(merge) = node.downcast_ref::<MergeNode>() {
                     let inputs = merge.inputs.iter().map(|input| self.lower(input)).collect::<Result<Vec<_>>>()?;
                     let operator = Merge::new(Arc::clone(merge.schema.inner()), inputs.len(), merge.time);
-                    return Ok(self.dataflow.add_operator(Box::new(operator), &inputs));
+                    let description = Description::new("UNION")
+                        .on("time", merge.schema.field(merge.time).name())
+                        .on("rows of", columns(merge.schema.as_arrow()));
+                    return Ok(self.dataflow.add_described(Box::new(operator), description, &inputs));
                 }
                 if let Some(window) = node.downcast_ref::<WindowNode>() {
                     return self.lower_window(plan, window);

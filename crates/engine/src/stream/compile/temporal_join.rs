@@ -8,6 +8,7 @@ use super::join::residual;
 use crate::Result;
 use crate::plan::temporal::{Matched, TemporalJoinNode};
 use crate::stream::dataflow::Output;
+use crate::stream::identity::{Description, columns, expressions};
 use crate::stream::temporal_join::{KeyAndTime, Probe, TemporalJoin, Versions};
 
 impl Compiler<'_> {
@@ -18,7 +19,15 @@ impl Compiler<'_> {
         let threads = || Arc::clone(&self.setting.threads);
         let (probe, versions) = sides(node, self.setting.state_ttl_ms, self.setting.shards, Some(threads()))?;
         let operator = TemporalJoin::new(probe, versions, threads());
-        Ok(self.dataflow.add_operator(Box::new(operator), &[left, right]))
+        let (left_schema, right_schema) = (node.left.schema(), node.right.schema());
+        let Matched { left: left_keys, right: right_keys, .. } = node.matched()?;
+        let description = Description::new("temporal join")
+            .on("keys", format!("{} = {}", expressions(&left_keys), expressions(&right_keys)))
+            .on("left time", left_schema.field(left_time).name())
+            .on("right time", right_schema.field(right_time).name())
+            .on("left rows of", columns(left_schema.as_arrow()))
+            .on("right rows of", columns(right_schema.as_arrow()));
+        Ok(self.dataflow.add_described(Box::new(operator), description, &[left, right]))
     }
 }
 

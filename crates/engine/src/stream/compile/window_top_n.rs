@@ -14,6 +14,7 @@ use crate::Result;
 use crate::plan::attribute::WindowEdge;
 use crate::plan::row_number::FirstRows;
 use crate::stream::dataflow::Output;
+use crate::stream::identity::{Description, columns, expression, expressions};
 use crate::stream::window_top_n::{First, WindowTopN};
 
 impl Compiler<'_> {
@@ -48,6 +49,16 @@ impl Compiler<'_> {
         };
         let input = self.lower(&first.window.input)?;
         let operator = WindowTopN::new(operator, Arc::clone(schema.inner()), Arc::clone(first.window.schema.inner()));
-        Ok(Some(self.dataflow.add_operator(Box::new(operator), &[input])))
+        let sorted = first.params.order_by.iter().map(|sort| {
+            let direction = if sort.asc { "ASC" } else { "DESC" };
+            let nulls = if sort.nulls_first { "FIRST" } else { "LAST" };
+            format!("{} {direction} NULLS {nulls}", expression(&sort.expr))
+        });
+        let description = Description::new("window top-N")
+            .on("keys", expressions(partition))
+            .on("order", sorted.collect::<Vec<_>>().join(", "))
+            .on("rows of each", first.count)
+            .on("rows of", columns(schema.as_arrow()));
+        Ok(Some(self.dataflow.add_described(Box::new(operator), description, &[input])))
     }
 }
