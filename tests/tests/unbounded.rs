@@ -25,10 +25,19 @@ impl<'a> Running<'a> {
 
     /// Waits until a file has these lines.
     fn until(&mut self, file: &str, expected: &[&str]) {
+        self.wait(file, |text| text.lines().eq(expected.iter().copied()));
+    }
+
+    /// Waits until a file has so many lines.
+    fn until_lines(&mut self, file: &str, lines: usize) {
+        self.wait(file, |text| text.lines().count() == lines);
+    }
+
+    fn wait(&mut self, file: &str, is_there: impl Fn(&str) -> bool) {
         let began = Instant::now();
         loop {
             let text = std::fs::read_to_string(self.place.path(file)).unwrap_or_default();
-            if text.lines().eq(expected.iter().copied()) {
+            if is_there(&text) {
                 return;
             }
             let ended = self.child.try_wait().expect("its state");
@@ -107,4 +116,40 @@ fn an_idle_input_holds_up_no_join_and_its_rows_are_late_when_they_come() {
     appear(&place, "views/c.csv", "ts,id\n2026-01-01 00:03:00,4\n");
     running.until("pairs.csv", &["id,bought", "1,true", "2,false", "3,true"]);
     running.kill();
+}
+
+#[test]
+fn a_lookup_table_is_read_again_while_the_job_goes_on() {
+    let place = Workplace::new();
+    appear(&place, "sales/a.csv", "id,product\n1,pen\n");
+    place.write("names.csv", "product,name\npen,old\n");
+    place.write(
+        "job.sql",
+        "CREATE TABLE sales (id BIGINT, product STRING, at AS CURRENT_TIMESTAMP) WITH (
+           'connector' = 'filesystem', 'path' = 'sales', 'format' = 'csv', 'source.monitor-interval' = '10ms');
+         CREATE TABLE names (product STRING, name STRING) WITH (
+           'connector' = 'filesystem', 'path' = 'names.csv', 'format' = 'csv',
+           'lookup.cache' = 'FULL', 'lookup.full-cache.periodic-reload.interval' = '10ms');
+         CREATE TABLE named (id BIGINT, name STRING) WITH ('connector' = 'filesystem', 'path' = 'named.csv', 'format' = 'csv');
+         INSERT INTO named SELECT s.id, n.name FROM sales AS s LEFT JOIN names FOR SYSTEM_TIME AS OF s.at AS n
+         ON s.product = n.product;",
+    );
+    let mut job = Running::start(&place);
+    job.until("named.csv", &["id,name", "1,old"]);
+    // Sales go on until one has the new name: nobody knows between which of them the table is read.
+    let hidden = place.write(".names.csv", "product,name\npen,new\n");
+    std::fs::rename(hidden, place.path("names.csv")).expect("a rename");
+    let began = Instant::now();
+    let mut names: Vec<String> = vec!["old".to_string()];
+    while names.last().is_some_and(|name| name == "old") {
+        assert!(began.elapsed() < PATIENCE, "{names:?}");
+        let id = names.len() + 1;
+        appear(&place, &format!("sales/{id:06}.csv"), &format!("id,product\n{id},pen\n"));
+        job.until_lines("named.csv", id + 1);
+        let written = place.read("named.csv");
+        names = written.lines().skip(1).filter_map(|line| Some(line.split_once(',')?.1.to_string())).collect();
+    }
+    assert_eq!(names.last().map(String::as_str), Some("new"));
+    assert!(names.is_sorted_by_key(|name| name == "new"), "{names:?}");
+    job.kill();
 }

@@ -34,11 +34,13 @@ mod error;
 mod filesystem;
 mod format;
 mod kafka;
+mod lookup;
 mod print;
 mod table;
 
 pub use error::{Error, Result};
 pub use filesystem::commit::forget;
+pub use lookup::Reload;
 pub use table::{
     BadRecord, Chunk, ColumnFilter, CommitMode, Committed, CompareOp, Fingerprint, OnError, PartEvent, PartOrder,
     PartsReader, Position, Reader, Scan, ScanRequest, Sink, SinkRequest, Table, TableSpec, dead_letter_schema,

@@ -17,7 +17,7 @@ use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result};
+use crate::{Error, Reload, Result};
 
 /// What `CREATE TABLE` says about a table.
 #[derive(Debug, Clone)]
@@ -40,6 +40,11 @@ pub trait Table: Send + Sync + fmt::Debug {
     /// What happens to a record that cannot be read.
     fn on_error(&self) -> OnError {
         OnError::Fail
+    }
+
+    /// When a lookup join reads it again; `None`: it is read when the job begins.
+    fn reload(&self) -> Option<Reload> {
+        None
     }
 
     /// Whether a scan makes use of a filter on this column. The engine applies every filter again in any case.

@@ -35,7 +35,8 @@ pub const SETTINGS: &[OptionDef] = &[
         "execution.memory-limit",
         Kind::Bytes,
         "1 gb",
-        "How much memory queries may take before they spill to disk or fail.",
+        "How much memory queries may take before they spill to disk or fail; and the state of all operators of a stream together, \
+         before the job fails.",
     ),
     OptionDef::new(
         "execution.checkpointing.interval",
@@ -136,8 +137,8 @@ pub const SETTINGS: &[OptionDef] = &[
         "table.exec.state.ttl",
         Kind::Duration,
         "0 s",
-        "How long SELECT DISTINCT and ROW_NUMBER() OVER (…) = 1 over a stream know a key after its first row, in event time. 0 \
-         keeps keys for ever.",
+        "How long SELECT DISTINCT and ROW_NUMBER() OVER (…) = 1 over a stream know a key after its first row, and temporal joins a \
+         version after it began, in event time. 0 keeps them for ever.",
     ),
     OptionDef::new(
         "table.exec.source.idle-timeout",

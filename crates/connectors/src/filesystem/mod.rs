@@ -27,9 +27,10 @@ use self::sink::{FileSink, Target};
 use self::source::FileScan;
 use self::watch::WatchedScan;
 use crate::format::{csv, json, parquet as parquet_format};
+use crate::lookup;
 use crate::{
-    CONNECTOR_OPTION, ColumnFilter, ConnectorDef, Error, OnError, Result, Scan, ScanRequest, Sink, SinkRequest, Table,
-    TableSpec, dead_letter_schema,
+    CONNECTOR_OPTION, ColumnFilter, ConnectorDef, Error, OnError, Reload, Result, Scan, ScanRequest, Sink, SinkRequest,
+    Table, TableSpec, dead_letter_schema,
 };
 
 const OPTIONS: &[OptionDef] = &[
@@ -67,6 +68,7 @@ pub(crate) static FILESYSTEM: ConnectorDef = ConnectorDef {
         OPTIONS,
         on_error::OPTIONS,
         SOURCE_OPTIONS,
+        lookup::OPTIONS,
         csv::FILE_OPTIONS,
         csv::OPTIONS,
         json::OPTIONS,
@@ -108,6 +110,7 @@ struct FileTable {
     rolling_bytes: Option<u64>,
     /// How often to look for new files; `None`: never.
     monitor_interval: Option<Duration>,
+    reload: Option<Reload>,
 }
 
 impl FileTable {
@@ -119,6 +122,7 @@ impl FileTable {
             SOURCE_OPTIONS,
             SINK_OPTIONS,
             csv::FILE_OPTIONS,
+            lookup::OPTIONS,
             csv::OPTIONS,
             json::OPTIONS,
             parquet_format::OPTIONS,
@@ -153,6 +157,7 @@ impl FileTable {
             dead_letters,
             rolling_bytes: options.bytes("sink.rolling-policy.file-size"),
             monitor_interval: options.duration("source.monitor-interval").map(|interval| interval.max(INTERVAL_MIN)),
+            reload: Reload::of(&options),
         })
     }
 }
@@ -200,6 +205,10 @@ impl Table for FileTable {
 
     fn on_error(&self) -> OnError {
         self.on_error
+    }
+
+    fn reload(&self) -> Option<Reload> {
+        self.reload
     }
 
     fn uses_filter(&self, filter: &ColumnFilter) -> bool {

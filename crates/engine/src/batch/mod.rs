@@ -5,4 +5,6 @@ pub(crate) mod report;
 pub(crate) mod rowwise;
 pub(crate) mod scan;
 pub(crate) mod session;
+pub(crate) mod temporal_join;
+pub(crate) mod unnest;
 pub(crate) mod window;

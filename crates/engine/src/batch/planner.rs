@@ -14,9 +14,14 @@ use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, Phy
 use super::report::ReportExec;
 use super::rowwise::{Rowwise, RowwiseExec};
 use super::session::SessionExec;
+use super::temporal_join::TemporalJoinExec;
+use super::unnest::Unnest;
 use crate::catalog::bad_rows::BadRows;
 use crate::plan::node::{PredictNode, ReportNode, TrainNode};
+use crate::plan::temporal::TemporalJoinNode;
+use crate::plan::unnest::UnnestNode;
 use crate::plan::window::{SessionNode, WindowNode};
+use crate::stream::compile::temporal_join::sides;
 
 /// DataFusion's planner with our nodes.
 #[derive(Debug)]
@@ -47,6 +52,11 @@ impl ExtensionPlanner for NodePlanner {
         if let Some(train) = node.as_any().downcast_ref::<TrainNode>() {
             return plan_err!("ML_TRAIN of model {} cannot run inside this query", train.model.0.name);
         }
+        if let Some(join) = node.as_any().downcast_ref::<TemporalJoinNode>() {
+            let [left, right] = physical_inputs else { return internal_err!("{} has two inputs", node.name()) };
+            let (probe, versions) = sides(join, None, 1, None)?;
+            return Ok(Some(Arc::new(TemporalJoinExec::new(probe, versions, Arc::clone(left), Arc::clone(right)))));
+        }
         let ([logical], [physical]) = (logical_inputs, physical_inputs) else {
             return internal_err!("{} has one input", node.name());
         };
@@ -62,6 +72,11 @@ impl ExtensionPlanner for NodePlanner {
         if let Some(window) = node.as_any().downcast_ref::<WindowNode>() {
             let rowwise = Rowwise::Window { time: column(&window.time)?, windows: window.windows };
             return Ok(Some(Arc::new(RowwiseExec::new(window.windows.function.name(), rowwise, input, schema))));
+        }
+        if let Some(unnest) = node.as_any().downcast_ref::<UnnestNode>() {
+            let UnnestNode { ordinality, outer, .. } = *unnest;
+            let rowwise = Rowwise::Unnest(Unnest { collection: unnest.place()?, ordinality, outer });
+            return Ok(Some(Arc::new(RowwiseExec::new("UNNEST", rowwise, input, schema))));
         }
         if let Some(session) = node.as_any().downcast_ref::<SessionNode>() {
             let (time, keys) = (column(&session.time)?, columns(&session.keys)?);

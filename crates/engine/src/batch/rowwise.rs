@@ -1,4 +1,4 @@
-//! Operators that turn each batch into another by itself: prediction and window assignment.
+//! Operators that turn each batch into another by itself: prediction, window assignment, and the elements of arrays.
 //!
 //! The same [`Rowwise`] runs inside DataFusion (through [`RowwiseExec`]) and inside a streaming job.
 
@@ -19,6 +19,7 @@ use datafusion::physical_plan::{
 use futures::StreamExt;
 
 use crate::Error;
+use crate::batch::unnest::Unnest;
 use crate::batch::window::{Assigned, milliseconds};
 use crate::catalog::bad_rows::BadRows;
 use crate::plan::node::{LoadedModel, PredictNode, Same};
@@ -32,6 +33,8 @@ pub(crate) enum Rowwise {
     Predict { model: Same<LoadedModel>, args: Vec<Arc<dyn PhysicalExpr>>, bad_rows: BadRows },
     /// Adds `window_start`, `window_end`, `window_time`; a row comes once for each of its windows.
     Window { time: Arc<dyn PhysicalExpr>, windows: Windows },
+    /// A row comes once for each of its elements.
+    Unnest(Unnest),
 }
 
 impl Rowwise {
@@ -59,6 +62,7 @@ impl Rowwise {
                 }
                 assigned.apply(batch, schema)
             }
+            Self::Unnest(unnest) => unnest.apply(batch, schema),
         }
     }
 }
@@ -157,6 +161,7 @@ impl ExecutionPlan for RowwiseExec {
         let expressions: Vec<&Arc<dyn PhysicalExpr>> = match &self.rowwise {
             Rowwise::Predict { args, .. } => args.iter().collect(),
             Rowwise::Window { time, .. } => vec![time],
+            Rowwise::Unnest(_) => Vec::new(),
         };
         for expression in expressions {
             if let TreeNodeRecursion::Stop = visit(expression)? {

@@ -19,6 +19,8 @@ pub(crate) struct ConnectorTable {
     pub name: String,
     /// The physical columns; the event time is marked in its field's metadata.
     pub schema: SchemaRef,
+    /// The columns of its PRIMARY KEY. It is not enforced: each row is the version of its key from its event time on.
+    pub primary_key: Vec<usize>,
     pub table: Arc<dyn Table>,
     pub monitor: Arc<SourceMonitor>,
 }

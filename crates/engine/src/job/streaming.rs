@@ -264,6 +264,9 @@ impl<'a> Stream<'a> {
                 total: began.elapsed(),
             });
             watch.set_backpressure(tally.pressure.shares());
+            if self.commit == CommitMode::EachCheckpoint {
+                self.dataflow.tick(began.elapsed())?;
+            }
             if round == Round::Ended {
                 self.take_checkpoint(true)?;
             }

@@ -45,6 +45,13 @@ pub(crate) fn ordinary(field: Field) -> Field {
     field.with_metadata(metadata)
 }
 
+/// The column as one that is no event time.
+pub(crate) fn without_rowtime(field: Field) -> Field {
+    let mut metadata = field.metadata().clone();
+    metadata.remove(ROWTIME);
+    field.with_metadata(metadata)
+}
+
 /// The mark of an event time with this delay, as metadata; without one, the mark of a column that is none, which takes the
 /// place of another mark.
 pub(crate) fn rowtime_mark(delay_ms: Option<i64>) -> FieldMetadata {
@@ -67,6 +74,16 @@ pub(crate) fn with_window_edge(field: Field, edge: WindowEdge) -> Field {
 /// The event time among the columns of a schema: the first column marked as one.
 pub(crate) fn rowtime(schema: &DFSchema) -> Option<Rowtime> {
     schema.fields().iter().enumerate().find_map(|(column, field)| Some(Rowtime { column, delay_ms: delay_ms(field)? }))
+}
+
+/// Whether a column is an event time or an edge of a window.
+pub(crate) fn is_marked(field: &Field) -> bool {
+    delay_ms(field).is_some() || window_edge(field).is_some()
+}
+
+/// Whether metadata says what a column means to time.
+pub(crate) fn has_mark<'a>(metadata: impl IntoIterator<Item = (&'a String, &'a String)>) -> bool {
+    metadata.into_iter().any(|(key, _)| key == ROWTIME || key == WINDOW)
 }
 
 /// The watermark's delay, if this column is an event time.

@@ -262,6 +262,47 @@ impl UserDefinedLogicalNodeCore for ReportNode {
     }
 }
 
+/// `UNION ALL` in the order of event time: below what goes by that, put there when a streaming plan is compiled.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct MergeNode {
+    pub inputs: Vec<LogicalPlan>,
+    /// The column of the event time.
+    pub time: usize,
+    pub schema: DFSchemaRef,
+}
+
+impl PartialOrd for MergeNode {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        self.inputs.partial_cmp(&other.inputs).filter(|o| *o != Ordering::Equal || self == other)
+    }
+}
+
+impl UserDefinedLogicalNodeCore for MergeNode {
+    fn name(&self) -> &str {
+        "MERGE"
+    }
+
+    fn inputs(&self) -> Vec<&LogicalPlan> {
+        self.inputs.iter().collect()
+    }
+
+    fn schema(&self) -> &DFSchemaRef {
+        &self.schema
+    }
+
+    fn expressions(&self) -> Vec<Expr> {
+        Vec::new()
+    }
+
+    fn fmt_for_explain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MERGE: by {}", self.schema.field(self.time).name())
+    }
+
+    fn with_exprs_and_inputs(&self, _exprs: Vec<Expr>, inputs: Vec<LogicalPlan>) -> Result<Self> {
+        Ok(Self { inputs, ..self.clone() })
+    }
+}
+
 /// Late rows are left out: below a join in a streaming plan, put there when it is compiled.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd)]
 pub(crate) struct InTimeNode {

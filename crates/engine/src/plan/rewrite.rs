@@ -8,12 +8,13 @@
 //! | `YEAR(t)`, `HOUR(t)`, `DAYOFWEEK(t)`, … | `date_part(…, t)` (Sunday is day 1, as in Flink) |
 //! | `ROW_NUMBER()`, `RANK()`, … | `CAST(… AS BIGINT)` |
 //! | `DATE_FORMAT(t, 'yyyy-MM')` | `to_char(t, '%Y-%m')` |
+//! | `UNNEST(…)` in FROM, which the parser takes for a function | a relation of its own, which may name the columns before it |
 
 use std::ops::ControlFlow;
 
 use tidegate_sql::sqlparser::ast::{
     CeilFloorKind, DateTimeField, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
-    FunctionArguments, Ident, ObjectName, Query, Value, visit_expressions_mut,
+    FunctionArguments, Ident, ObjectName, Query, TableFactor, Value, VisitMut, VisitorMut, visit_expressions_mut,
 };
 
 /// Rewrites a query in place.
@@ -21,12 +22,47 @@ use tidegate_sql::sqlparser::ast::{
 /// # Errors
 /// A message for a call that is of a known function but malformed.
 pub(crate) fn rewrite_flink_spellings(query: &mut Query) -> Result<(), String> {
+    let _ = query.visit(&mut Unnests);
     match visit_expressions_mut(query, |expr| match rewrite(expr) {
         Ok(()) => ControlFlow::Continue(()),
         Err(message) => ControlFlow::Break(message),
     }) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(message) => Err(message),
+    }
+}
+
+/// Finds the calls of UNNEST in FROM.
+struct Unnests;
+
+impl VisitorMut for Unnests {
+    type Break = ();
+
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
+        let (name, args, alias, with_ordinality) = match factor {
+            TableFactor::Table { name, args: Some(args), alias, with_ordinality, .. } => {
+                (name, &args.args, alias, *with_ordinality)
+            }
+            TableFactor::Function { name, args, alias, with_ordinality, .. } => (name, &*args, alias, *with_ordinality),
+            _ => return ControlFlow::Continue(()),
+        };
+        let expression = |arg: &FunctionArg| match arg {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr.clone()),
+            _ => None,
+        };
+        if name.to_string().eq_ignore_ascii_case("UNNEST")
+            && let Some(array_exprs) = args.iter().map(expression).collect()
+        {
+            let alias = alias.take();
+            *factor = TableFactor::UNNEST {
+                alias,
+                array_exprs,
+                with_offset: false,
+                with_offset_alias: None,
+                with_ordinality,
+            };
+        }
+        ControlFlow::Continue(())
     }
 }
 

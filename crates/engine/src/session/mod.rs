@@ -416,6 +416,8 @@ fn datafusion_config(threads: usize) -> DataFusionConfig {
     options.sql_parser.enable_ident_normalization = false;
     options.sql_parser.collect_spans = true;
     options.sql_parser.map_string_types_to_utf8view = false;
+    // What columns mean to time is in their metadata, which execution plans do not keep as logical ones do.
+    options.execution.skip_physical_aggregate_schema_check = true;
     // A view with ORDER BY may be what a model is trained on, and then the order is its meaning.
     options.sql_parser.enable_subquery_sort_elimination = false;
     config

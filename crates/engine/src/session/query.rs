@@ -11,7 +11,10 @@ use tidegate_sql::{Located, Source, Statement};
 use super::{Place, Session};
 use crate::checkpoint::JobFolder;
 use crate::job;
+use crate::plan::event_time::with_marks;
 use crate::plan::rewrite::rewrite_flink_spellings;
+use crate::plan::temporal::join_versions;
+use crate::plan::unnest::join_elements;
 use crate::stream::compile::must_stream;
 use crate::{Observer, Result};
 
@@ -23,7 +26,11 @@ impl Session {
         let statement = PlannerStatement::Statement(Box::new(SqlStatement::Query(Box::new(query))));
         let state = self.execution.context.state();
         let planned = self.execution.run(async { Ok(state.statement_to_plan(statement).await) })?;
-        planned.map_err(|error| place.planning(self.with_nearest_table(error)))
+        planned
+            .and_then(join_elements)
+            .and_then(join_versions)
+            .and_then(with_marks)
+            .map_err(|error| place.planning(self.with_nearest_table(error)))
     }
 
     /// Adds the nearest name to the news that there is no table of some name.

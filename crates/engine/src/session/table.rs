@@ -80,8 +80,10 @@ impl Session {
             });
             place.at(span).refuse(error.to_string())
         })?;
-        let table =
-            Arc::new(ConnectorTable { name: name.clone(), schema, table, monitor: Arc::new(SourceMonitor::default()) });
+        let place_of = |key: &Ident| schema.index_of(&key.value).ok();
+        let primary_key = create.primary_key.iter().filter_map(place_of).collect();
+        let monitor = Arc::new(SourceMonitor::default());
+        let table = Arc::new(ConnectorTable { name: name.clone(), schema, primary_key, table, monitor });
         if create.columns.iter().any(|column| column.computed.is_some()) {
             self.register_with_computed(place, create, &table)?;
         } else {

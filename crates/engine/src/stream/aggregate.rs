@@ -158,10 +158,12 @@ impl WindowAggregate {
         Ok(Inputs { groups, ends, arguments, filters })
     }
 
-    fn state_bytes(&self) -> u64 {
+    fn measure_state(&mut self) -> u64 {
         let pane_bytes =
             |pane: &Pane| pane.groups.state_bytes() + pane.accumulators.iter().map(|a| a.size()).sum::<usize>();
-        self.shards.iter().flat_map(|shard| shard.values()).map(pane_bytes).sum::<usize>() as u64
+        let bytes = self.shards.iter().flat_map(|shard| shard.values()).map(pane_bytes).sum::<usize>() as u64;
+        self.state_bytes_max = self.state_bytes_max.max(bytes);
+        bytes
     }
 }
 
@@ -247,14 +249,18 @@ impl Operator for WindowAggregate {
     fn watermark(&mut self, time: i64, out: &mut Vec<RecordBatch>) -> Result<i64> {
         self.watermark = self.watermark.max(time);
         if out.is_empty() {
-            self.state_bytes_max = self.state_bytes_max.max(self.state_bytes());
+            self.measure_state();
         }
         self.close(out)?;
         Ok(time)
     }
 
+    fn measure(&mut self) -> Option<u64> {
+        Some(self.measure_state())
+    }
+
     fn snapshot(&mut self) -> Result<Vec<u8>> {
-        self.state_bytes_max = self.state_bytes_max.max(self.state_bytes());
+        self.measure_state();
         let mut panes = Vec::new();
         for (number, shard) in self.shards.iter_mut().enumerate() {
             for (end, pane) in shard.iter_mut() {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::identity::{Description, Identity};
 use super::matching::{Matched, Parts, matched};
+use super::memory::Memory;
 use super::operator::{AFTER_ALL, BEFORE_ALL, Operator};
 use super::sink::SinkThread;
 use super::source::{Next, Progress, Source};
@@ -39,6 +40,8 @@ struct Node {
     inputs: Vec<i64>,
     watermark: i64,
     targets: Vec<Port>,
+    /// Whether it has a state that grows.
+    grows: bool,
 }
 
 /// How a round went.
@@ -82,6 +85,7 @@ pub(crate) struct Dataflow {
     pub sinks: Vec<SinkNode>,
     turn: usize,
     max_drift_ms: Option<i64>,
+    memory: Memory,
     /// Where what is added stands in the script.
     pub making: Making,
     /// How long batches and watermarks were under way, waiting for sinks included.
@@ -139,8 +143,9 @@ pub(crate) struct Identities {
 
 impl Dataflow {
     /// `max_drift_ms`: how far the event time of a source may be ahead of another's before it waits; `None`: it never does.
-    pub(crate) fn new(max_drift_ms: Option<i64>) -> Self {
-        Self { max_drift_ms, ..Self::default() }
+    /// `state_bytes_max`: how much memory the state of all operators may take.
+    pub(crate) fn new(max_drift_ms: Option<i64>, state_bytes_max: u64) -> Self {
+        Self { max_drift_ms, memory: Memory::new(state_bytes_max), ..Self::default() }
     }
 
     pub(crate) fn add_source(&mut self, source: Source) -> Output {
@@ -175,11 +180,12 @@ impl Dataflow {
         self.add(operator, Some(description), inputs)
     }
 
-    fn add(&mut self, operator: Box<dyn Operator>, description: Option<Description>, inputs: &[Output]) -> Output {
+    fn add(&mut self, mut operator: Box<dyn Operator>, description: Option<Description>, inputs: &[Output]) -> Output {
         let below: Vec<&Identity> = inputs.iter().map(|input| self.identity(*input)).collect();
         let identity = self.placed(Identity::over(description, "an operator", &below));
         let node = self.nodes.len();
         self.nodes.push(Node {
+            grows: operator.measure().is_some(),
             operator,
             identity,
             inputs: vec![BEFORE_ALL; inputs.len()],
@@ -281,6 +287,7 @@ impl Dataflow {
             }
         }
         self.advance_idle()?;
+        self.check_memory()?;
         Ok(if self.ended.iter().all(|ended| *ended) { Round::Ended } else { Round::Progressed })
     }
 
@@ -326,6 +333,9 @@ impl Dataflow {
                 Port::Sink(sink) => self.sinks[sink].take(batch)?,
                 Port::Operator { node, input } => {
                     let mut out = Vec::new();
+                    if self.nodes[node].grows {
+                        self.memory.taken(batch.get_array_memory_size());
+                    }
                     self.nodes[node].operator.process(input, batch.clone(), &mut out)?;
                     self.forward(node, &out)?;
                 }
@@ -365,6 +375,27 @@ impl Dataflow {
             self.tell(&targets, passed_on, idle)?;
         }
         Ok(())
+    }
+
+    /// Tells the operators how long the job has been running.
+    pub(crate) fn tick(&mut self, running: Duration) -> Result<()> {
+        self.nodes.iter_mut().try_for_each(|node| node.operator.tick(running))
+    }
+
+    /// Stops the job before its state fills the memory.
+    fn check_memory(&mut self) -> Result<()> {
+        if !self.memory.is_due() {
+            return Ok(());
+        }
+        let held: Vec<(usize, u64)> = self
+            .nodes
+            .iter_mut()
+            .enumerate()
+            .filter_map(|(index, node)| node.operator.measure().map(|bytes| (index, bytes)))
+            .collect();
+        let name = |index: usize| self.nodes[index].operator.operator_report().map(|report| report.operator);
+        let named = held.into_iter().map(|(index, bytes)| (name(index).unwrap_or_default(), bytes)).collect();
+        self.memory.measured(named)
     }
 
     /// How long batches and watermarks were under way in all, waiting for sinks included. The rest of the time of the rounds

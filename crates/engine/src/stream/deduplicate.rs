@@ -20,9 +20,10 @@ use datafusion::physical_expr::PhysicalExpr;
 use serde::{Deserialize, Serialize};
 use tidegate_ml::snapshot::{decode, encode};
 
-use super::in_order::{self, InOrder, Ready};
+use super::in_order::{self, InOrder};
 use super::keys::{Keys, key_schema};
 use super::operator::{AFTER_ALL, BEFORE_ALL, Operator};
+use super::waiting::Ready;
 use crate::batch::window;
 use crate::plan::attribute::Rowtime;
 use crate::{Error, OperatorReport, Result};
@@ -151,9 +152,10 @@ impl FirstRow {
         Ok(())
     }
 
-    fn measure_state(&mut self) {
-        let bytes = self.rows.state_bytes() + self.seen.state_bytes();
-        self.state_bytes_max = self.state_bytes_max.max(bytes as u64);
+    fn measure_state(&mut self) -> u64 {
+        let bytes = (self.rows.state_bytes() + self.seen.state_bytes()) as u64;
+        self.state_bytes_max = self.state_bytes_max.max(bytes);
+        bytes
     }
 }
 
@@ -174,6 +176,10 @@ impl Operator for FirstRow {
             self.choose(ready, out)?;
         }
         Ok(AFTER_ALL)
+    }
+
+    fn measure(&mut self) -> Option<u64> {
+        Some(self.measure_state())
     }
 
     fn snapshot(&mut self) -> Result<Vec<u8>> {
@@ -229,8 +235,10 @@ impl Distinct {
         Ok(Self { columns, rowtime, seen, schema, watermark: BEFORE_ALL, state_bytes_max: 0 })
     }
 
-    fn measure_state(&mut self) {
-        self.state_bytes_max = self.state_bytes_max.max(self.seen.state_bytes() as u64);
+    fn measure_state(&mut self) -> u64 {
+        let bytes = self.seen.state_bytes() as u64;
+        self.state_bytes_max = self.state_bytes_max.max(bytes);
+        bytes
     }
 }
 
@@ -264,6 +272,10 @@ impl Operator for Distinct {
             self.measure_state();
         }
         Ok(time)
+    }
+
+    fn measure(&mut self) -> Option<u64> {
+        Some(self.measure_state())
     }
 
     fn snapshot(&mut self) -> Result<Vec<u8>> {

@@ -1,49 +1,24 @@
-//! Rows put into the order of their event time: they wait until the watermark passes them.
+//! Rows put into the order of their event time: they wait until the watermark of their own input passes them.
 //!
-//! ```text
-//!  batch ─► late? ─► run { rows, sorted by time } ┐
-//!  batch ─► late? ─► run { rows, sorted by time } ┼─► watermark ─► rows up to it, by (time, arrival)
-//!                                                 ┘
-//! ```
 //! Lateness is judged row by row, from the times of the rows that came before, so neither what is dropped nor the order of
-//! what comes out depends on how rows are cut into batches. State: the rows between the watermark and the greatest time.
+//! what comes out depends on how rows are cut into batches. State: the rows between the watermark and the greatest time, in
+//! [`super::waiting`].
 
-use std::collections::BTreeMap;
-
-use arrow::array::{AsArray, BooleanArray, Int64Array, RecordBatch, UInt32Array};
-use arrow::compute::{cast, concat_batches, filter_record_batch, interleave_record_batch, take_record_batch};
-use arrow::datatypes::{DataType, Int64Type};
+use arrow::array::{BooleanArray, RecordBatch};
+use arrow::compute::filter_record_batch;
 use serde::{Deserialize, Serialize};
 
 use super::operator::BEFORE_ALL;
-use super::spill::{batch_from_bytes, batch_to_bytes};
-use crate::plan::attribute::{Rowtime, to_milliseconds};
-use crate::{Error, Result};
+use super::waiting::{Ready, Ticks, Waiting};
+use crate::Result;
+use crate::plan::attribute::Rowtime;
 
-/// Rows that wait for the watermark.
+/// Rows that wait for the watermark of their own input.
 pub(crate) struct InOrder {
     rowtime: Rowtime,
     watermark: i64,
     rows_late: u64,
-    /// By the time of their next row, in the column's own unit, and their arrival.
-    runs: BTreeMap<(i64, u64), Run>,
-    runs_begun: u64,
-}
-
-/// The rows of one batch that still wait.
-struct Run {
-    batch: RecordBatch,
-    times: Vec<i64>,
-    /// The rows in the order of their times; those from `next` on still wait.
-    order: Vec<u32>,
-    next: usize,
-}
-
-/// Rows in the order of (time, arrival).
-pub(crate) struct Ready {
-    pub batch: RecordBatch,
-    /// Their times, in the column's own unit.
-    pub times: Vec<i64>,
+    waiting: Waiting,
 }
 
 /// What a checkpoint holds of it.
@@ -57,7 +32,7 @@ pub(crate) struct Saved {
 
 impl InOrder {
     pub(crate) fn new(rowtime: Rowtime) -> Self {
-        Self { rowtime, watermark: BEFORE_ALL, rows_late: 0, runs: BTreeMap::new(), runs_begun: 0 }
+        Self { rowtime, watermark: BEFORE_ALL, rows_late: 0, waiting: Waiting::new(rowtime.column) }
     }
 
     /// The column of the event time.
@@ -77,14 +52,14 @@ impl InOrder {
 
     /// Takes rows in, and gives those that the watermark has passed.
     pub(crate) fn add(&mut self, batch: RecordBatch) -> Result<Option<Ready>> {
-        let unit = unit(&batch, self.rowtime.column)?;
-        let times = times(&batch, self.rowtime.column)?;
+        let ticks = Ticks::of(batch.column(self.rowtime.column).data_type())?;
+        let times = Ticks::times(batch.column(self.rowtime.column))?;
         let mut late = 0;
         let in_time: BooleanArray = times
             .iter()
             .map(|time| {
                 let in_time = time.is_some_and(|time| {
-                    let time = unit.milliseconds(time);
+                    let time = ticks.milliseconds(time);
                     let in_time = time >= self.watermark;
                     self.watermark = self.watermark.max(time.saturating_sub(self.rowtime.delay_ms));
                     in_time
@@ -94,134 +69,29 @@ impl InOrder {
             })
             .collect();
         self.rows_late += late;
-        if late == 0 {
-            self.wait(batch, times.values().to_vec());
-        } else {
-            let batch = filter_record_batch(&batch, &in_time)?;
-            let times =
-                times.iter().zip(in_time.values().iter()).filter(|(_, kept)| *kept).filter_map(|(time, _)| time);
-            self.wait(batch, times.collect());
-        }
+        self.waiting.push(if late == 0 { batch } else { filter_record_batch(&batch, &in_time)? })?;
         // Rows of the watermark's own time may still come: with a delay of 0, those of the greatest time.
-        self.take_until(unit.last_within(self.watermark.saturating_sub(1)))
+        self.waiting.take_before(self.watermark)
     }
 
     /// All rows that still wait: the input has ended.
     pub(crate) fn rest(&mut self) -> Result<Option<Ready>> {
-        self.take_until(i64::MAX)
-    }
-
-    fn wait(&mut self, batch: RecordBatch, times: Vec<i64>) {
-        let mut order: Vec<u32> = (0..times.len() as u32).collect();
-        if !times.is_sorted() {
-            order.sort_by_key(|row| times[*row as usize]);
-        }
-        let Some(first) = order.first().map(|row| times[*row as usize]) else { return };
-        self.runs_begun += 1;
-        self.runs.insert((first, self.runs_begun), Run { batch, times, order, next: 0 });
-    }
-
-    /// The rows with a time up to `limit`.
-    fn take_until(&mut self, limit: i64) -> Result<Option<Ready>> {
-        let mut touched = Vec::new();
-        while let Some(entry) = self.runs.first_entry()
-            && entry.key().0 <= limit
-        {
-            let ((_, arrival), run) = entry.remove_entry();
-            touched.push((arrival, run));
-        }
-        touched.sort_unstable_by_key(|(arrival, _)| *arrival);
-        let mut rows: Vec<(i64, u32, u32)> = Vec::new();
-        for (place, (_, run)) in touched.iter_mut().enumerate() {
-            let due = run.order[run.next..].partition_point(|row| run.times[*row as usize] <= limit);
-            let due = &run.order[run.next..run.next + due];
-            rows.extend(due.iter().map(|row| (run.times[*row as usize], place as u32, *row)));
-            run.next += due.len();
-        }
-        if rows.is_empty() {
-            return Ok(None);
-        }
-        if !rows.is_sorted() {
-            rows.sort_unstable();
-        }
-        let batch = match touched.as_slice() {
-            [(_, run)] => take_record_batch(&run.batch, &UInt32Array::from_iter_values(rows.iter().map(|r| r.2)))?,
-            runs => {
-                let batches: Vec<&RecordBatch> = runs.iter().map(|(_, run)| &run.batch).collect();
-                let places: Vec<(usize, usize)> = rows.iter().map(|r| (r.1 as usize, r.2 as usize)).collect();
-                interleave_record_batch(&batches, &places)?
-            }
-        };
-        for (arrival, run) in touched {
-            if let Some(row) = run.order.get(run.next) {
-                self.runs.insert((run.times[*row as usize], arrival), run);
-            }
-        }
-        Ok(Some(Ready { batch, times: rows.into_iter().map(|r| r.0).collect() }))
+        self.waiting.take_all()
     }
 
     /// Bytes of the rows that wait.
     pub(crate) fn state_bytes(&self) -> usize {
-        self.runs.values().map(|run| run.batch.get_array_memory_size() + run.times.len() * 12).sum()
+        self.waiting.state_bytes()
     }
 
     pub(crate) fn save(&self) -> Result<Saved> {
-        let mut runs: Vec<(u64, &Run)> = self.runs.iter().map(|((_, arrival), run)| (*arrival, run)).collect();
-        runs.sort_unstable_by_key(|(arrival, _)| *arrival);
-        let mut waiting = Vec::with_capacity(runs.len());
-        for (_, run) in runs {
-            let mut rows = run.order[run.next..].to_vec();
-            rows.sort_unstable();
-            waiting.push(take_record_batch(&run.batch, &UInt32Array::from(rows))?);
-        }
-        let rows = match waiting.first() {
-            Some(first) => Some(batch_to_bytes(&concat_batches(&first.schema(), &waiting)?)?),
-            None => None,
-        };
-        Ok(Saved { watermark: self.watermark, rows_late: self.rows_late, rows })
+        Ok(Saved { watermark: self.watermark, rows_late: self.rows_late, rows: self.waiting.save()? })
     }
 
     pub(crate) fn restore(&mut self, saved: Saved) -> Result<()> {
         (self.watermark, self.rows_late) = (saved.watermark, saved.rows_late);
-        if let Some(bytes) = saved.rows {
-            let batch = batch_from_bytes(&bytes)?;
-            let times = times(&batch, self.rowtime.column)?.values().to_vec();
-            self.wait(batch, times);
-        }
-        Ok(())
+        self.waiting.restore(saved.rows)
     }
-}
-
-/// How the unit of a timestamp column relates to milliseconds.
-#[derive(Clone, Copy)]
-struct Unit {
-    multiply: i64,
-    divide: i64,
-}
-
-impl Unit {
-    fn milliseconds(self, time: i64) -> i64 {
-        time.saturating_mul(self.multiply).div_euclid(self.divide)
-    }
-
-    /// The last time that is not after this many milliseconds.
-    fn last_within(self, milliseconds: i64) -> i64 {
-        let next = milliseconds.saturating_add(1).saturating_mul(self.divide);
-        if self.multiply == 1 { next.saturating_sub(1) } else { milliseconds.div_euclid(self.multiply) }
-    }
-}
-
-fn unit(batch: &RecordBatch, column: usize) -> Result<Unit> {
-    match to_milliseconds(batch.column(column).data_type()) {
-        Some((multiply, divide)) => Ok(Unit { multiply, divide }),
-        None => Err(Error::Internal("an event time must be a TIMESTAMP".into())),
-    }
-}
-
-/// A timestamp column in its own unit.
-fn times(batch: &RecordBatch, column: usize) -> Result<Int64Array> {
-    let times = cast(batch.column(column), &DataType::Int64)?;
-    Ok(times.as_primitive::<Int64Type>().clone())
 }
 
 #[cfg(test)]
@@ -229,7 +99,8 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use arrow::array::TimestampMillisecondArray;
+    use arrow::array::{AsArray, Int64Array, TimestampMillisecondArray};
+    use arrow::datatypes::Int64Type;
 
     fn rows(times: &[Option<i64>]) -> RecordBatch {
         let time = Arc::new(TimestampMillisecondArray::from(times.to_vec())) as _;

@@ -58,6 +58,11 @@ pub(super) fn keyed(keys: &[ArrayRef]) -> Option<NullBuffer> {
     nulls.filter(|nulls| nulls.null_count() > 0)
 }
 
+/// The values of some expressions.
+pub(super) fn evaluated(exprs: &[Arc<dyn PhysicalExpr>], rows: &RecordBatch) -> Result<Vec<ArrayRef>> {
+    exprs.iter().map(|expr| Ok(expr.evaluate(rows)?.into_array(rows.num_rows())?)).collect()
+}
+
 /// Columns as a batch, of which there may be none.
 pub(super) fn batch(schema: &SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
     let options = RecordBatchOptions::new().with_row_count(Some(rows));

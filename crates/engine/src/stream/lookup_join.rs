@@ -6,8 +6,12 @@
 //! ```
 //! A row is answered at once, so that the times and the watermark of the stream go on as they are. State: the table and 20
 //! bytes a row of it. It is not part of a checkpoint: a job that is resumed reads the table again.
+//!
+//! In a job without an end the table may be read again at an interval, between two rounds: the stream waits meanwhile, and rows
+//! are answered from the one reading or from the other, never from both. While it is read, both are in memory.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::array::{ArrayRef, RecordBatch, UInt32Array};
 use arrow::compute::take;
@@ -16,7 +20,7 @@ use datafusion::common::hash_utils::{RandomState, create_hashes};
 use datafusion::physical_expr::PhysicalExpr;
 use hashbrown::HashTable;
 
-use super::join::{ROWS_A_BATCH, Residual, Side, batch, holds, keyed};
+use super::join::{ROWS_A_BATCH, Residual, Side, batch, evaluated, holds, keyed};
 use super::operator::Operator;
 use crate::{Error, OperatorReport, Result};
 
@@ -30,6 +34,20 @@ pub(crate) struct LookupJoin {
     /// Whether rows of the stream without a match are kept, with NULLs.
     outer: bool,
     schema: SchemaRef,
+    table_keys: Vec<Arc<dyn PhysicalExpr>>,
+    reload: Option<Reload>,
+    state_bytes_max: u64,
+}
+
+/// Reads a table.
+pub(crate) type ReadTable = Box<dyn Fn() -> Result<RecordBatch> + Send>;
+
+/// Reads the table again, at an interval.
+struct Reload {
+    read: ReadTable,
+    when: tidegate_connectors::Reload,
+    /// When it is next read, since the job began; `None`: that is counted from the next moment on.
+    due: Option<Duration>,
 }
 
 /// A table by key.
@@ -85,12 +103,20 @@ impl LookupJoin {
         table_side: Side,
         table: RecordBatch,
         stream_keys: Vec<Arc<dyn PhysicalExpr>>,
-        table_keys: &[Arc<dyn PhysicalExpr>],
+        table_keys: Vec<Arc<dyn PhysicalExpr>>,
         residual: Option<Residual>,
         outer: bool,
         schema: SchemaRef,
     ) -> Result<Self> {
-        Ok(Self { table_side, table: Table::new(table, table_keys)?, keys: stream_keys, residual, outer, schema })
+        let table = Table::new(table, &table_keys)?;
+        let state_bytes_max = table.bytes();
+        let keys = stream_keys;
+        Ok(Self { table_side, table, keys, residual, outer, schema, table_keys, reload: None, state_bytes_max })
+    }
+
+    /// Has the table read again.
+    pub(crate) fn reloaded(self, when: tidegate_connectors::Reload, read: ReadTable) -> Self {
+        Self { reload: Some(Reload { read, when, due: None }), ..self }
     }
 
     /// The rows of the stream and of the table that may match: the hashes of their keys are equal.
@@ -179,16 +205,98 @@ impl Operator for LookupJoin {
         Ok(())
     }
 
+    fn tick(&mut self, running: Duration) -> Result<()> {
+        let Some(reload) = &mut self.reload else { return Ok(()) };
+        let next = running.saturating_add(reload.when.every);
+        match reload.due {
+            Some(due) if running < due => {}
+            Some(_) => {
+                self.table = Table::new((reload.read)()?, &self.table_keys)?;
+                // The next moment is after the end of the reading.
+                reload.due = if reload.when.from_end { None } else { Some(next) };
+                self.measure();
+            }
+            None => reload.due = Some(next),
+        }
+        Ok(())
+    }
+
+    fn measure(&mut self) -> Option<u64> {
+        let bytes = self.table.bytes();
+        self.state_bytes_max = self.state_bytes_max.max(bytes);
+        Some(bytes)
+    }
+
     fn operator_report(&self) -> Option<OperatorReport> {
         let operator = "lookup join".to_string();
-        Some(OperatorReport { operator, rows_late: 0, state_bytes_max: self.table.bytes() })
+        Some(OperatorReport { operator, rows_late: 0, state_bytes_max: self.state_bytes_max })
     }
-}
-
-fn evaluated(exprs: &[Arc<dyn PhysicalExpr>], rows: &RecordBatch) -> Result<Vec<ArrayRef>> {
-    exprs.iter().map(|expr| Ok(expr.evaluate(rows)?.into_array(rows.num_rows())?)).collect()
 }
 
 fn taken<'a>(columns: impl Iterator<Item = &'a ArrayRef>, places: &UInt32Array) -> Result<Vec<ArrayRef>> {
     columns.map(|column| Ok(take(column, places, None)?)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    use arrow::array::{AsArray, Int64Array};
+    use arrow::datatypes::{DataType, Field, Int64Type, Schema};
+    use datafusion::physical_expr::expressions::Column;
+
+    use super::*;
+
+    /// Of a table whose one row has key 1 and the number of times that it was read.
+    fn join(when: tidegate_connectors::Reload) -> (LookupJoin, Arc<AtomicI64>) {
+        let readings = Arc::new(AtomicI64::new(0));
+        let read = {
+            let readings = Arc::clone(&readings);
+            move || {
+                let reading = readings.fetch_add(1, Ordering::SeqCst) + 1;
+                let column = |value: i64| Arc::new(Int64Array::from(vec![value])) as ArrayRef;
+                Ok(RecordBatch::try_from_iter([("key", column(1)), ("reading", column(reading))])?)
+            }
+        };
+        let key = || vec![Arc::new(Column::new("key", 0)) as Arc<dyn PhysicalExpr>];
+        let fields = ["key", "key", "reading"].map(|name| Field::new(name, DataType::Int64, true));
+        let schema = Arc::new(Schema::new(fields.to_vec()));
+        let join = LookupJoin::new(Side::Right, read().unwrap(), key(), key(), None, true, schema).unwrap();
+        (join.reloaded(when, Box::new(read)), readings)
+    }
+
+    fn answer(join: &mut LookupJoin) -> i64 {
+        let mut out = Vec::new();
+        let row = RecordBatch::try_from_iter([("key", Arc::new(Int64Array::from(vec![1])) as ArrayRef)]).unwrap();
+        join.process(0, row, &mut out).unwrap();
+        out[0].column(2).as_primitive::<Int64Type>().value(0)
+    }
+
+    #[test]
+    fn the_table_is_read_again_when_the_clock_says_so_and_only_then() {
+        let every = Duration::from_secs(60);
+        let at = |join: &mut LookupJoin, seconds: u64| {
+            join.tick(Duration::from_secs(seconds)).unwrap();
+            answer(join)
+        };
+        let (mut from_start, _) = join(tidegate_connectors::Reload { every, from_end: false });
+        assert_eq!(answer(&mut from_start), 1, "without a tick it is what it was");
+        let answers = [1, 30, 60, 61, 100, 121, 500, 501, 560].map(|seconds| at(&mut from_start, seconds));
+        // Due 60 after each reading: at 61, at 121, and at 181, when nobody looked before 500.
+        assert_eq!(answers, [1, 1, 1, 2, 2, 3, 4, 4, 5]);
+        let (mut from_end, readings) = join(tidegate_connectors::Reload { every, from_end: true });
+        let answers = [1, 61, 70, 121, 129, 130].map(|seconds| at(&mut from_end, seconds));
+        // The reading at 61 has ended by 70, when the clock is looked at again.
+        assert_eq!(answers, [1, 2, 2, 2, 2, 3]);
+        assert_eq!(readings.load(Ordering::SeqCst), 3);
+    }
+
+    #[test]
+    fn a_table_that_is_not_reloaded_has_no_time() {
+        let (join, readings) = join(tidegate_connectors::Reload { every: Duration::from_secs(1), from_end: true });
+        let mut join = LookupJoin { reload: None, ..join };
+        join.tick(Duration::from_secs(1000)).unwrap();
+        join.tick(Duration::from_secs(2000)).unwrap();
+        assert_eq!((answer(&mut join), readings.load(Ordering::SeqCst)), (1, 1));
+    }
 }

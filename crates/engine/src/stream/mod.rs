@@ -7,11 +7,14 @@
 //! |---|---|
 //! | [`compile`] | a plan to a dataflow |
 //! | [`dataflow`] | the operators as a graph, and the round |
+//! | [`merge`] | a union in the order of event time |
+//! | [`memory`] | how much memory their state may take |
 //! | [`identity`], [`matching`] | what operators are; their states, found again in a script that has changed |
 //! | [`sink`] | a table's sink, written by a thread |
 //! | [`source`] | a table or a stored stage, read ahead by a thread; parts that go on side by side, aligned |
-//! | [`stateless`] | filter, project, predict |
+//! | [`stateless`] | filter, project, unnest, predict |
 //! | [`window`] | TUMBLE, HOP, CUMULATE: windows assigned, late rows dropped |
+//! | [`window_top_n`] | the first rows of each window |
 //! | [`session`] | SESSION: rows held until their session has closed |
 //! | [`held`] | rows kept by number |
 //! | [`lateness`] | an operator's watermark, and its late rows |
@@ -19,9 +22,11 @@
 //! | [`interval_join`] | two streams, where the time of one bounds the time of the other |
 //! | [`join`] | what joins have in common |
 //! | [`lookup_join`] | a stream and a bounded table |
+//! | [`temporal_join`] | a stream and a versioned table |
 //! | [`aggregate`] | aggregates by window |
 //! | [`groups`] | the groups of a GROUP BY, numbered |
-//! | [`in_order`] | rows put into the order of event time; late ones dropped |
+//! | [`waiting`] | rows that wait, and come out in the order of event time |
+//! | [`in_order`] | the same by the watermark of their own input; late ones dropped |
 //! | [`over`] | aggregates OVER the rows before each row |
 //! | [`deduplicate`] | the first row of each key; distinct rows |
 //! | [`keys`] | keys of keyed state, numbered |
@@ -47,6 +52,8 @@ pub(crate) mod keys;
 pub(crate) mod lateness;
 pub(crate) mod lookup_join;
 pub(crate) mod matching;
+mod memory;
+mod merge;
 pub(crate) mod operator;
 pub(crate) mod over;
 pub(crate) mod session;
@@ -55,5 +62,8 @@ pub(crate) mod source;
 pub(crate) mod spill;
 pub(crate) mod stage;
 pub(crate) mod stateless;
+pub(crate) mod temporal_join;
 pub(crate) mod train;
+pub(crate) mod waiting;
 pub(crate) mod window;
+pub(crate) mod window_top_n;

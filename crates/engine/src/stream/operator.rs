@@ -1,5 +1,7 @@
 //! What a streaming operator is.
 
+use std::time::Duration;
+
 use arrow::array::RecordBatch;
 
 use crate::{ModelReport, OperatorReport, Result};
@@ -25,6 +27,18 @@ pub(crate) trait Operator: Send {
     /// As [`Operator::watermark`], for operators that go by the times of their own rows.
     fn idle(&mut self, time: i64, out: &mut Vec<RecordBatch>) -> Result<i64> {
         self.watermark(time, out)
+    }
+
+    /// Learns how long the job has been running, between two rounds of a job without an end: the one time of a clock that an
+    /// operator may go by, in what is not exact in any case. A job that ends has no ticks, so that its results are the same each
+    /// time.
+    fn tick(&mut self, _running: Duration) -> Result<()> {
+        Ok(())
+    }
+
+    /// Measures the memory that its state takes, in bytes; `None` for operators without one that grows.
+    fn measure(&mut self) -> Option<u64> {
+        None
     }
 
     /// The state as bytes; empty for operators without one.

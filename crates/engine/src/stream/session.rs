@@ -187,9 +187,11 @@ impl Sessions {
         Ok(())
     }
 
-    fn measure(&mut self) {
-        let bytes = self.held.bytes() + self.shards.iter().map(|shard| shard.key_bytes).sum::<usize>();
-        self.state_bytes_max = self.state_bytes_max.max(bytes as u64);
+    fn measure_state(&mut self) -> u64 {
+        let keys: usize = self.shards.iter().map(|shard| shard.key_bytes).sum();
+        let bytes = (self.held.bytes() + keys) as u64;
+        self.state_bytes_max = self.state_bytes_max.max(bytes);
+        bytes
     }
 }
 
@@ -325,14 +327,18 @@ impl Operator for Sessions {
 
     fn watermark(&mut self, time: i64, out: &mut Vec<RecordBatch>) -> Result<i64> {
         let watermark = self.lateness.advance(time);
-        self.measure();
+        self.measure_state();
         self.close(watermark, out)?;
         // A session that ends just after the watermark has a window_time that equals it, and is yet to come.
         Ok(if watermark == AFTER_ALL { AFTER_ALL } else { watermark.saturating_sub(1) })
     }
 
+    fn measure(&mut self) -> Option<u64> {
+        Some(self.measure_state())
+    }
+
     fn snapshot(&mut self) -> Result<Vec<u8>> {
-        self.measure();
+        self.measure_state();
         let (numbers, rows) = self.held.all()?;
         let keys = self.shards.iter_mut().enumerate().flat_map(|(shard, of)| {
             of.keys.iter().map(move |(key, of_key)| (shard as u32, key.to_vec(), of_key.sessions.clone()))

@@ -1,4 +1,4 @@
-//! Operators without state: filter, project, and row-wise ones.
+//! Operators without state: filter, project, unnest, and row-wise ones.
 
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use rayon::prelude::*;
 
 use super::operator::Operator;
 use crate::batch::rowwise::Rowwise;
+use crate::batch::unnest::Unnest;
 use crate::{Error, Result};
 
 /// `WHERE`: rows for which the predicate is true.
@@ -46,6 +47,27 @@ impl Operator for Project {
             .collect::<Result<Vec<_>>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
         out.push(RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?);
+        Ok(())
+    }
+}
+
+/// Elements that come out in one batch, unless one row has more.
+const ELEMENTS_A_BATCH: usize = 8192;
+
+/// `UNNEST`: each row once for each element of one of its columns.
+pub(crate) struct Elements {
+    pub unnest: Unnest,
+    pub schema: SchemaRef,
+}
+
+impl Operator for Elements {
+    fn process(&mut self, _input: usize, batch: RecordBatch, out: &mut Vec<RecordBatch>) -> Result<()> {
+        for run in self.unnest.runs(&batch, ELEMENTS_A_BATCH)? {
+            let expanded = self.unnest.apply(&batch.slice(run.start, run.len()), &self.schema)?;
+            if expanded.num_rows() > 0 {
+                out.push(expanded);
+            }
+        }
         Ok(())
     }
 }

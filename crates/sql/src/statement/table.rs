@@ -192,6 +192,12 @@ impl Schema {
         for name in self.primary_key.iter().chain(partitioned_by) {
             self.find(name)?;
         }
+        for name in &self.primary_key {
+            if self.find(name)?.computed.is_some() {
+                let message = format!("a primary key is of columns that are stored; {name} is computed");
+                return Err(Diagnostic::new(span_of_name(name), message).into());
+            }
+        }
         let Some(watermark) = &self.watermark else {
             return Ok(());
         };

@@ -98,6 +98,10 @@ fn tables() {
             "1:42..47: the table has no column 'bougt' | did you mean 'bought'?",
         ),
         (
+            "CREATE TABLE t (a INT, b AS a + 1, PRIMARY KEY (b) NOT ENFORCED)",
+            "1:49..50: a primary key is of columns that are stored; b is computed",
+        ),
+        (
             "CREATE TABLE t (ts STRING, WATERMARK FOR ts AS ts)",
             "1:42..44: a watermark needs a column of type TIMESTAMP or TIMESTAMP_LTZ; ts is STRING",
         ),

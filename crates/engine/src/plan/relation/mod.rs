@@ -1,5 +1,8 @@
-//! Functions of the FROM clause become plan nodes: here the ML functions, in [`window`] those of windows.
+//! Functions of the FROM clause become plan nodes: here the ML functions, in [`window`] those of windows;
+//! in [`as_of`] tables as they were at a time; in [`unnest`] the elements of arrays.
 
+mod as_of;
+mod unnest;
 mod window;
 
 use std::sync::Arc;
@@ -13,12 +16,15 @@ use datafusion::logical_expr::planner::{PlannedRelation, RelationPlanner, Relati
 use datafusion::logical_expr::{Expr, Extension, LogicalPlan, LogicalPlanBuilder, UserDefinedLogicalNodeCore};
 use tidegate_ml::{InputKind, ModelSpec, OutputRole, Task};
 use tidegate_sql::call::{Bound, Kind, Parameter, Signature, TableArgument, TableFunction};
-use tidegate_sql::sqlparser::ast::{Ident, Spanned, TableFactor, TableVersion};
+use tidegate_sql::sqlparser::ast::{Ident, TableFactor};
 use tidegate_sql::{Diagnostic, Span, literal};
 
 use crate::catalog::models::{Models, ReferenceError};
 use crate::plan::attribute::{rowtime, to_milliseconds};
+use crate::plan::event_time::with_marks;
 use crate::plan::node::{LoadedModel, PredictNode, ReportKind, ReportNode, Same, TrainNode};
+use crate::plan::temporal::join_versions;
+use crate::plan::unnest::join_elements;
 use crate::plan::window::WindowFunction;
 
 const INPUT: Parameter = Parameter::required("INPUT", Kind::Table, "The rows.");
@@ -102,7 +108,10 @@ impl RelationPlanner for TableFunctions {
         context: &mut dyn RelationPlannerContext,
     ) -> Result<RelationPlanning> {
         if let TableFactor::Table { version: Some(_), .. } = &relation {
-            return as_of(relation, context);
+            return as_of::plan(relation, context);
+        }
+        if let TableFactor::UNNEST { .. } = &relation {
+            return unnest::plan(relation, context);
         }
         let call = match TableFunction::from_factor(&relation) {
             None => return Ok(RelationPlanning::Original(Box::new(relation))),
@@ -135,33 +144,8 @@ impl RelationPlanner for TableFunctions {
     }
 }
 
-/// `t FOR SYSTEM_TIME AS OF time`, where `t` has no versions: a table to look rows up in, as it is when the job begins.
-fn as_of(mut relation: TableFactor, context: &mut dyn RelationPlannerContext) -> Result<RelationPlanning> {
-    let TableFactor::Table { name, alias, version, .. } = &mut relation else {
-        return Ok(RelationPlanning::Original(Box::new(relation)));
-    };
-    let span = name.0.last().and_then(|part| Span::from_parser(part.span()));
-    let refuse = |message: String, help: &str| match span {
-        Some(span) => refused(Diagnostic::new(span, message).with_help(help)),
-        None => DataFusionError::Plan(format!("{message}; {help}")),
-    };
-    let (name, alias, version) = (name.to_string(), alias.take(), version.take());
-    if !matches!(version, Some(TableVersion::ForSystemTimeAsOf(_))) {
-        let message = format!("'{name}' has no past versions that could be read");
-        return Err(refuse(message, "write FOR SYSTEM_TIME AS OF, or leave it out"));
-    }
-    let plan = context.plan(relation)?;
-    if rowtime(plan.schema()).is_some() {
-        let message =
-            format!("'{name}' FOR SYSTEM_TIME AS OF: it has a WATERMARK, and joins with its versions are to come");
-        let help = "bound its event time with an interval join, or join a table without a WATERMARK";
-        return Err(refuse(message, help));
-    }
-    Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, alias))))
-}
-
 /// A refusal with its place; [`crate::session`] joins it with the script.
-fn refused(diagnostic: Diagnostic) -> DataFusionError {
+pub(crate) fn refused(diagnostic: Diagnostic) -> DataFusionError {
     DataFusionError::External(Box::new(diagnostic))
 }
 
@@ -219,7 +203,7 @@ impl CallPlanner<'_> {
             },
             None => TableFactor::Derived { lateral: false, subquery: query.clone(), alias: None, sample: None },
         };
-        self.context.plan(factor)
+        with_marks(join_versions(join_elements(self.context.plan(factor)?)?)?)
     }
 
     /// The index of a column named by a DESCRIPTOR.

@@ -14,7 +14,7 @@ use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
 use crate::Result;
 
 /// Whether any of them holds a subquery.
-pub(super) fn has_subquery(exprs: &[Expr]) -> bool {
+pub(crate) fn has_subquery(exprs: &[Expr]) -> bool {
     exprs.iter().any(|expr| {
         let subquery = |e: &Expr| {
             Ok(matches!(e, Expr::ScalarSubquery(_) | Expr::InSubquery(_) | Expr::Exists(_) | Expr::SetComparison(_)))

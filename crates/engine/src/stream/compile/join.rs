@@ -5,7 +5,7 @@
 //! | interval join | each side's event time is bounded by the other's | [`IntervalJoin`] |
 //! | lookup join | one side is a bounded table | [`LookupJoin`] |
 //!
-//! Each needs an equality, and is an inner or a left join.
+//! Each needs an equality, and is an inner or a left join. Joins with the versions of a table are in [`super::temporal_join`].
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,21 +15,22 @@ use arrow::compute::concat_batches;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, JoinType, NullEquality};
 use datafusion::logical_expr::utils::conjunction;
-use datafusion::logical_expr::{Expr, ExprSchemable, Extension, Join, LogicalPlan, Projection};
+use datafusion::logical_expr::{Expr, ExprSchemable, Join, LogicalPlan, Projection};
 use futures::TryStreamExt;
+use tidegate_connectors::Reload;
 
 use super::Compiler;
 use super::expression::{has_subquery, physical};
 use super::time_bound::{TimeBound, time_bound};
 use super::visit::{stage_table, visit};
 use crate::catalog::table::ConnectorTable;
-use crate::plan::attribute::{Rowtime, delay_ms, rowtime_mark};
-use crate::plan::node::{InTimeNode, PredictNode};
+use crate::plan::attribute::{delay_ms, rowtime_mark};
+use crate::plan::event_time::marked;
 use crate::stream::dataflow::Output;
 use crate::stream::identity::{Description, columns, expressions, span};
 use crate::stream::interval_join::{Interval, IntervalJoin, JoinInput};
 use crate::stream::join::{Residual, Side};
-use crate::stream::lookup_join::LookupJoin;
+use crate::stream::lookup_join::{LookupJoin, ReadTable};
 use crate::{Error, Result};
 
 /// How a join runs as a stream.
@@ -54,6 +55,14 @@ impl Compiler<'_> {
                 "bound the event time of one by the other's in ON, such as b.ts BETWEEN a.ts AND a.ts + INTERVAL '1' HOUR; both need a WATERMARK",
             ),
         }
+    }
+
+    /// The side of a join that is a table in which rows of the other one are looked up, if there is one.
+    pub(super) fn looked_up(&self, join: &Join) -> Result<Option<Side>> {
+        Ok(match self.streamed(join)? {
+            Some(Streamed::Lookup(table)) => Some(table),
+            _ => None,
+        })
     }
 
     /// How a join can run as a stream, if it can.
@@ -101,8 +110,8 @@ impl Compiler<'_> {
     }
 
     fn lower_interval_join(&mut self, join: &Join, bound: &TimeBound) -> Result<Output> {
-        let left = self.lower(&in_time(&join.left, bound.left, "JOIN, left input")?)?;
-        let right = self.lower(&in_time(&join.right, bound.right, "JOIN, right input")?)?;
+        let left = self.lower(&self.in_time(&join.left, bound.left, "JOIN, left input")?)?;
+        let right = self.lower(&self.in_time(&join.right, bound.right, "JOIN, right input")?)?;
         let side = |plan: &LogicalPlan, time, keys: Vec<&Expr>| {
             let keys = keys.into_iter().map(|key| physical(key, plan.schema())).collect::<Result<_>>()?;
             Ok::<_, Error>(JoinInput { schema: Arc::clone(plan.schema().inner()), time, keys })
@@ -112,7 +121,7 @@ impl Compiler<'_> {
         let operator = IntervalJoin::new(
             inputs,
             bound.interval,
-            residual(join, conjunction(bound.residual.clone()))?,
+            residual(&join.schema, join.left.schema(), conjunction(bound.residual.clone()))?,
             join.join_type == JoinType::Left,
             Arc::clone(join.schema.inner()),
             self.setting.shards,
@@ -142,31 +151,46 @@ impl Compiler<'_> {
             stream_keys.push(physical(of_stream, stream.schema())?);
             table_keys.push(physical(of_table, rows.schema())?);
         }
-        let operator = LookupJoin::new(
+        let read = self.reader(rows);
+        let now = match self.setting.checking {
+            true => RecordBatch::new_empty(Arc::clone(rows.schema().inner())),
+            false => read()?,
+        };
+        let mut operator = LookupJoin::new(
             table,
-            self.read_table(rows)?,
+            now,
             stream_keys,
-            &table_keys,
-            residual(join, join.filter.clone())?,
+            table_keys,
+            residual(&join.schema, join.left.schema(), join.filter.clone())?,
             join.join_type == JoinType::Left,
             Arc::clone(join.schema.inner()),
         )?;
+        if let Some(when) = self.reload(rows)? {
+            operator = operator.reloaded(when, read);
+        }
         let input = self.lower(stream)?;
         let description = Description::stateless("lookup join", expressions(join.on.iter().map(|(left, _)| left)));
         Ok(self.dataflow.add_described(Box::new(operator), description, &[input]))
     }
 
-    /// The rows of a bounded plan, in the order of one thread, so that it is the same each time.
-    fn read_table(&self, plan: &LogicalPlan) -> Result<RecordBatch> {
-        let schema = Arc::clone(plan.schema().inner());
-        let (mut batches, mut bytes): (Vec<RecordBatch>, usize) = (Vec::new(), 0);
-        if !self.setting.checking {
-            let execution = self.setting.execution.with_partitions(1);
+    /// When the tables of a plan are to be read again: the most often that one of them says.
+    fn reload(&self, plan: &LogicalPlan) -> Result<Option<Reload>> {
+        let tables = self.tables_below(plan)?;
+        let tables = tables.iter().filter_map(|table| table.downcast_ref::<ConnectorTable>());
+        Ok(tables.filter_map(|table| table.table.reload()).min_by_key(|reload| reload.every))
+    }
+
+    /// Reads the rows of a bounded plan, in the order of one thread, so that it is the same each time.
+    fn reader(&self, plan: &LogicalPlan) -> ReadTable {
+        let (plan, schema) = (plan.clone(), Arc::clone(plan.schema().inner()));
+        let (execution, bytes_max) = (self.setting.execution.with_partitions(1), self.setting.memory_bytes_max);
+        Box::new(move || {
+            let (mut batches, mut bytes): (Vec<RecordBatch>, usize) = (Vec::new(), 0);
             execution.run(async {
                 let mut rows = execution.stream(plan.clone()).await?;
                 while let Some(batch) = rows.try_next().await? {
                     bytes += batch.get_array_memory_size();
-                    if bytes > self.setting.memory_bytes_max {
+                    if bytes > bytes_max {
                         return Err(Error::Limit(
                             "the table that a stream is joined with is larger than 'execution.memory-limit': raise it, or select fewer rows or columns of the table".into(),
                         ));
@@ -175,15 +199,15 @@ impl Compiler<'_> {
                 }
                 Ok(())
             })?;
-        }
-        Ok(concat_batches(&schema, &batches)?)
+            Ok(concat_batches(&schema, &batches)?)
+        })
     }
 
     /// Marks which columns that come out of joins are event times, and with which delay: see
     /// [`crate::stream::interval_join`]. What lies above sees the marks.
     pub(super) fn with_event_times(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
         let marked = plan.transform_up(|node| {
-            let node = node.recompute_schema()?;
+            let node = marked(node.recompute_schema()?)?;
             let LogicalPlan::Join(join) = &node else { return Ok(Transformed::yes(node)) };
             let own = join.left.schema().fields().len();
             let side_of = |column: usize| if column < own { Side::Left } else { Side::Right };
@@ -216,13 +240,13 @@ impl Compiler<'_> {
 }
 
 /// A predicate over the columns that it reads of both sides of a join.
-fn residual(join: &Join, predicate: Option<Expr>) -> Result<Option<Residual>> {
+pub(super) fn residual(joined: &DFSchema, left: &DFSchema, predicate: Option<Expr>) -> Result<Option<Residual>> {
     let Some(predicate) = predicate else { return Ok(None) };
-    let own = join.left.schema().fields().len();
-    let places = predicate.column_refs().into_iter().map(|column| Ok(join.schema.index_of_column(column)?));
+    let own = left.fields().len();
+    let places = predicate.column_refs().into_iter().map(|column| Ok(joined.index_of_column(column)?));
     let places = places.collect::<Result<BTreeSet<usize>>>()?;
     let fields = places.iter().map(|place| {
-        let (table, field) = join.schema.qualified_field(*place);
+        let (table, field) = joined.qualified_field(*place);
         (table.cloned(), Arc::clone(field))
     });
     let schema = DFSchema::new_with_metadata(fields.collect(), Default::default())?;
@@ -232,59 +256,4 @@ fn residual(join: &Join, predicate: Option<Expr>) -> Result<Option<Residual>> {
         right: places.iter().filter_map(|place| place.checked_sub(own)).collect(),
         schema: Arc::clone(schema.inner()),
     }))
-}
-
-/// The plan with late rows left out by an event time of its columns: below filters and projections, so that the rows that
-/// these take out still move the watermark.
-fn in_time(plan: &LogicalPlan, column: usize, name: &str) -> Result<LogicalPlan> {
-    let field = plan.schema().field(column);
-    let Some(delay_ms) = delay_ms(field) else {
-        return Err(Error::Internal(format!("'{}' is not an event time", field.name())));
-    };
-    let over = |inputs: Vec<LogicalPlan>| Ok(plan.with_new_exprs(plan.expressions(), inputs)?);
-    match plan {
-        LogicalPlan::SubqueryAlias(alias) => return over(vec![in_time(&alias.input, column, name)?]),
-        LogicalPlan::Filter(filter) if !has_subquery(std::slice::from_ref(&filter.predicate)) => {
-            return over(vec![in_time(&filter.input, column, name)?]);
-        }
-        LogicalPlan::Projection(projection) if !has_subquery(&projection.expr) => {
-            if is_in_order(&projection.input) {
-                return Ok(plan.clone());
-            }
-            if let Some(below) = origin(projection, column) {
-                return over(vec![in_time(&projection.input, below, name)?]);
-            }
-        }
-        LogicalPlan::Union(union) => {
-            let inputs = union.inputs.iter();
-            return over(inputs.map(|input| in_time(input, column, name)).collect::<Result<_>>()?);
-        }
-        LogicalPlan::Extension(extension) => {
-            if let Some(predict) = extension.node.as_any().downcast_ref::<PredictNode>() {
-                return over(vec![in_time(&predict.input, column, name)?]);
-            }
-        }
-        _ if is_in_order(plan) => return Ok(plan.clone()),
-        _ => {}
-    }
-    let rowtime = Rowtime { column, delay_ms };
-    let node = InTimeNode { input: plan.clone(), rowtime, name: name.to_string() };
-    Ok(LogicalPlan::Extension(Extension { node: Arc::new(node) }))
-}
-
-/// Whether a plan is an interval join, which brings no row below the watermark that it passes on.
-fn is_in_order(plan: &LogicalPlan) -> bool {
-    matches!(plan, LogicalPlan::Join(join) if time_bound(join).is_some())
-}
-
-/// The column of a projection's input that one of its columns is, as it is, if that is an event time, too.
-fn origin(projection: &Projection, column: usize) -> Option<usize> {
-    let mut expr = projection.expr.get(column)?;
-    while let Expr::Alias(alias) = expr {
-        expr = &alias.expr;
-    }
-    let Expr::Column(below) = expr else { return None };
-    let schema = projection.input.schema();
-    let below = schema.maybe_index_of_column(below)?;
-    delay_ms(schema.field(below)).map(|_| below)
 }

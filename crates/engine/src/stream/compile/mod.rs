@@ -14,24 +14,30 @@
 //! | [`visit`] | questions about a plan |
 //! | [`places`] | where in a script operators stand |
 //! | [`expression`] | expressions, from logical to physical |
+//! | [`in_order`] | late rows left out, and unions put into order, below what goes by event time |
 //! | [`scan`] | tables and stages |
 //! | [`join`] | joins: of two streams, of a stream and a table |
+//! | [`temporal_join`] | joins with the versions of a table |
 //! | [`time_bound`] | how a join's condition bounds the time of one side by the other's |
 //! | [`window`] | windows and aggregates by window |
 //! | [`over`] | aggregates OVER the rows before each row |
 //! | [`deduplicate`] | ROW_NUMBER() = 1, DISTINCT |
+//! | [`window_top_n`] | ROW_NUMBER() <= N of each window |
 //! | [`elsewhere`] | what operators cannot do |
 
 mod deduplicate;
 mod elsewhere;
 mod expression;
+mod in_order;
 mod join;
 pub(crate) mod over;
 mod places;
 mod scan;
+pub(crate) mod temporal_join;
 mod time_bound;
 mod visit;
 mod window;
+mod window_top_n;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -43,21 +49,26 @@ use datafusion::common::tree_node::Transformed;
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 
-use self::expression::{column, has_subquery, physical, physical_all};
+use self::expression::{column, physical, physical_all};
 use self::visit::{stage_table, train_node, visit};
 use super::dataflow::{Dataflow, Making, Output};
-use super::identity::{Description, expression, expressions};
+use super::identity::{Description, columns, expression, expressions};
 use super::in_time::InTime;
+use super::merge::Merge;
 use super::stage::StageTable;
-use super::stateless::{Filter, Predict, Project};
+use super::stateless::{Elements, Filter, Predict, Project};
 use super::train::{Train, TrainSetting};
 use crate::batch::rowwise::Rowwise;
+use crate::batch::unnest::Unnest;
 use crate::catalog::bad_rows::BadRows;
 use crate::execution::Execution;
-use crate::plan::node::{InTimeNode, PredictNode, TrainNode};
+use crate::plan::node::{InTimeNode, MergeNode, PredictNode, TrainNode};
+use crate::plan::temporal::TemporalJoinNode;
+use crate::plan::unnest::UnnestNode;
 use crate::plan::window::{SessionNode, WindowNode};
 use crate::{Error, Result};
 
+pub(crate) use self::expression::has_subquery;
 pub(crate) use self::visit::{must_stream, tables};
 
 /// What a job needs to know to be put together.
@@ -72,7 +83,7 @@ pub(crate) struct Setting {
     /// Where an operator spreads the work on one batch.
     pub threads: Arc<rayon::ThreadPool>,
     pub train: TrainSetting,
-    /// How large the table may be that a lookup join holds.
+    /// How much memory the state of the job's operators may take, the table that a lookup join holds included.
     pub memory_bytes_max: usize,
     /// The views of the script, and the lines that they are on.
     pub views: BTreeMap<String, u32>,
@@ -95,7 +106,7 @@ pub(crate) struct Compiler<'a> {
 
 impl<'a> Compiler<'a> {
     pub(crate) fn new(setting: &'a Setting) -> Self {
-        let dataflow = Dataflow::new(setting.max_drift_ms);
+        let dataflow = Dataflow::new(setting.max_drift_ms, setting.memory_bytes_max as u64);
         Self { setting, dataflow, trained: Vec::new(), files: Vec::new() }
     }
 
@@ -158,8 +169,11 @@ impl<'a> Compiler<'a> {
         }
         // What lies below was cut already: the plan is walked from below.
         let input = self.optimize(&node.input)?;
-        let from = self.lower(&input)?;
         let over = node.over(input)?;
+        let from = match over.rowtime {
+            Some(rowtime) => self.lower(&self.merged(&over.input, rowtime.column)?)?,
+            None => self.lower(&over.input)?,
+        };
         let operator = Train::new(&over, BadRows::from(self.tables_below(&node.input)?), &self.setting.train)?;
         let output = self.dataflow.add_described(Box::new(operator), places::training(&over), &[from]);
         let stage = Arc::new(StageTable::new(self.trained.len(), Arc::clone(over.schema.inner())));
@@ -195,7 +209,7 @@ impl<'a> Compiler<'a> {
                 Ok(self.dataflow.add_described(Box::new(Project { columns, schema }), description, &[input]))
             }
             LogicalPlan::Filter(filter) if !has_subquery(std::slice::from_ref(&filter.predicate)) => {
-                if let Some(output) = self.lower_first_row(plan, filter)? {
+                if let Some(output) = self.lower_first_rows(plan, filter)? {
                     return Ok(output);
                 }
                 let input = self.lower(&filter.input)?;
@@ -230,6 +244,29 @@ impl<'a> Compiler<'a> {
                     let time = in_time.input.schema().field(in_time.rowtime.column).name();
                     let description = Description::new(&in_time.name).on("time", time);
                     return Ok(self.dataflow.add_described(Box::new(operator), description, &[input]));
+                }
+                if let Some(unnest) = node.downcast_ref::<UnnestNode>() {
+                    let input = self.lower(&unnest.input)?;
+                    let UnnestNode { ordinality, outer, .. } = *unnest;
+                    let schema = Arc::clone(unnest.schema.inner());
+                    let unnest = Unnest { collection: unnest.place()?, ordinality, outer };
+                    let description = Description::stateless("UNNEST", columns(&schema));
+                    return Ok(self.dataflow.add_described(
+                        Box::new(Elements { unnest, schema }),
+                        description,
+                        &[input],
+                    ));
+                }
+                if let Some(join) = node.downcast_ref::<TemporalJoinNode>() {
+                    return self.lower_temporal_join(join);
+                }
+                if let Some(merge) = node.downcast_ref::<MergeNode>() {
+                    let inputs = merge.inputs.iter().map(|input| self.lower(input)).collect::<Result<Vec<_>>>()?;
+                    let operator = Merge::new(Arc::clone(merge.schema.inner()), inputs.len(), merge.time);
+                    let description = Description::new("UNION")
+                        .on("time", merge.schema.field(merge.time).name())
+                        .on("rows of", columns(merge.schema.as_arrow()));
+                    return Ok(self.dataflow.add_described(Box::new(operator), description, &inputs));
                 }
                 if let Some(window) = node.downcast_ref::<WindowNode>() {
                     return self.lower_window(plan, window);

@@ -20,6 +20,7 @@ use serde::de::DeserializeOwned;
 use super::Compiler;
 use super::expression::{physical, physical_all};
 use crate::plan::attribute::{Rowtime, delay_ms};
+use crate::plan::row_number::window_function;
 use crate::stream::dataflow::Output;
 use crate::stream::identity::{Description, columns, expressions};
 use crate::stream::over::accumulated::{Accumulated, Recomputed};
@@ -70,7 +71,7 @@ impl Compiler<'_> {
         let sharding = Sharding { shards: self.setting.shards, threads: Arc::clone(&self.setting.threads) };
         match over_operator(window, &sharding)? {
             Ok(operator) => {
-                let input = self.lower(&window.input)?;
+                let input = self.lower(&self.merged(&window.input, operator.time())?)?;
                 let description = Description::new("OVER")
                     .on("functions", expressions(&window.window_expr))
                     .on("rows of", columns(window.input.schema().as_arrow()))
@@ -125,15 +126,6 @@ fn plan_calls(window: &Window) -> Result<std::result::Result<(Order<'_>, Vec<Cal
     match order {
         Some(order) => Ok(Ok((order, calls))),
         None => Err(Error::Internal("a window without functions".into())),
-    }
-}
-
-/// The window function that an expression is.
-pub(super) fn window_function(expr: &Expr) -> Option<&WindowFunction> {
-    match expr {
-        Expr::WindowFunction(function) => Some(function),
-        Expr::Alias(alias) => window_function(&alias.expr),
-        _ => None,
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use datafusion::logical_expr::LogicalPlan;
 
 use crate::plan::node::TrainNode;
+use crate::plan::temporal::TemporalJoinNode;
 use crate::plan::window::{SessionNode, WindowNode};
 use crate::stream::identity::Description;
 
@@ -51,6 +52,7 @@ fn kind(plan: &LogicalPlan) -> Option<&'static str> {
             match node.downcast_ref::<WindowNode>() {
                 Some(window) => Some(window.windows.function.name()),
                 None if node.is::<SessionNode>() => Some("SESSION"),
+                None if node.is::<TemporalJoinNode>() => Some("temporal join"),
                 None => node.is::<TrainNode>().then_some("ML_TRAIN"),
             }
         }

@@ -12,6 +12,7 @@ use datafusion::physical_expr::aggregate::{LoweredAggregate, LoweredAggregateBui
 
 use super::Compiler;
 use super::expression::{physical, physical_all};
+use super::over::rowtime_column;
 use super::visit::{stage_table, visit};
 use crate::Result;
 use crate::plan::attribute::{WindowEdge, window_edge};
@@ -38,7 +39,7 @@ impl Compiler<'_> {
             };
             return self.elsewhere(plan, construct, EVENT_TIME_WANTED);
         };
-        let input = self.lower(&window.input)?;
+        let input = self.lower_timed(&window.input, &window.time)?;
         let schema = window.input.schema();
         let time = physical(&window.time, schema)?;
         let lateness = Lateness::new(origin(&window.time, schema, delay_ms));
@@ -59,7 +60,7 @@ impl Compiler<'_> {
         let Some(delay_ms) = session.delay_ms else {
             return self.elsewhere(plan, "SESSION over a column that is not an event time", EVENT_TIME_WANTED);
         };
-        let input = self.lower(&session.input)?;
+        let input = self.lower_timed(&session.input, &session.time)?;
         let schema = session.input.schema();
         let operator = Sessions::new(
             physical(&session.time, schema)?,
@@ -78,6 +79,16 @@ impl Compiler<'_> {
             .on("rows of", columns(schema.as_arrow()))
             .on("'execution.shards'", self.setting.shards);
         Ok(self.dataflow.add_described(Box::new(operator), description, &[input]))
+    }
+
+    /// The rows of windows by a time. Those of other windows come before the watermark passes them, whatever their order.
+    fn lower_timed(&mut self, input: &LogicalPlan, time: &Expr) -> Result<Output> {
+        match rowtime_column(time, input.schema()) {
+            Some(rowtime) if !is_edge(time, input.schema(), WindowEdge::Last) => {
+                self.lower(&self.merged(input, rowtime.column)?)
+            }
+            _ => self.lower(input),
+        }
     }
 
     /// `GROUP BY`, which has to have the end of a window among its columns.
@@ -155,7 +166,7 @@ impl Compiler<'_> {
 }
 
 /// Whether a column is this edge of a window.
-fn is_edge(expr: &Expr, schema: &DFSchema, edge: WindowEdge) -> bool {
+pub(super) fn is_edge(expr: &Expr, schema: &DFSchema, edge: WindowEdge) -> bool {
     match expr {
         Expr::Column(column) => schema.field_from_column(column).is_ok_and(|field| window_edge(field) == Some(edge)),
         Expr::Alias(alias) => is_edge(&alias.expr, schema, edge),

@@ -197,9 +197,11 @@ impl IntervalJoin {
         Ok(())
     }
 
-    fn state_bytes(&self) -> u64 {
+    fn measure_state(&mut self) -> u64 {
         let shards: usize = self.shards.iter().map(Shard::bytes).sum();
-        (self.left.buffer.bytes() + self.right.buffer.bytes() + shards) as u64
+        let bytes = (self.left.buffer.bytes() + self.right.buffer.bytes() + shards) as u64;
+        self.state_bytes_max = self.state_bytes_max.max(bytes);
+        bytes
     }
 
     /// The rows of a side that are kept, and their numbers, in the order of arrival.
@@ -278,7 +280,7 @@ impl Operator for IntervalJoin {
     fn watermark(&mut self, time: i64, out: &mut Vec<RecordBatch>) -> Result<i64> {
         self.watermark = self.watermark.max(time);
         let (watermark, interval) = (self.watermark, self.interval);
-        self.state_bytes_max = self.state_bytes_max.max(self.state_bytes());
+        self.measure_state();
 
         let (shards, threads) = (&mut self.shards, &self.threads);
         let met: Vec<Vec<Pair>> =
@@ -309,8 +311,12 @@ impl Operator for IntervalJoin {
         })
     }
 
+    fn measure(&mut self) -> Option<u64> {
+        Some(self.measure_state())
+    }
+
     fn snapshot(&mut self) -> Result<Vec<u8>> {
-        self.state_bytes_max = self.state_bytes_max.max(self.state_bytes());
+        self.measure_state();
         let ((left, numbers), (right, _)) = (self.kept(Side::Left)?, self.kept(Side::Right)?);
         Ok(encode(&Saved {
             watermark: self.watermark,

@@ -45,9 +45,10 @@ use tidegate_ml::snapshot::{decode, encode};
 
 use self::frame::{Frame, Leaving, Rows};
 use self::function::OverFunction;
-use super::in_order::{self, InOrder, Ready};
+use super::in_order::{self, InOrder};
 use super::keys::{Keys, key_schema};
 use super::operator::{AFTER_ALL, Operator};
+use super::waiting::Ready;
 use crate::plan::attribute::Rowtime;
 use crate::{Error, OperatorReport, Result};
 
@@ -132,6 +133,11 @@ impl Over {
         Ok(Self { rows: InOrder::new(rowtime), partition, calls, schema, shards, threads, state_bytes_max: 0 })
     }
 
+    /// The column of the event time.
+    pub(crate) fn time(&self) -> usize {
+        self.rows.column()
+    }
+
     /// The rows with their results.
     fn evaluate(&mut self, ready: Ready) -> Result<RecordBatch> {
         let Ready { batch, times } = ready;
@@ -158,9 +164,11 @@ impl Over {
         Ok(RecordBatch::try_new(Arc::clone(&self.schema), columns)?)
     }
 
-    fn measure_state(&mut self) {
-        let bytes = self.rows.state_bytes() + self.shards.iter().map(Shard::state_bytes).sum::<usize>();
-        self.state_bytes_max = self.state_bytes_max.max(bytes as u64);
+    fn measure_state(&mut self) -> u64 {
+        let shards: usize = self.shards.iter().map(Shard::state_bytes).sum();
+        let bytes = (self.rows.state_bytes() + shards) as u64;
+        self.state_bytes_max = self.state_bytes_max.max(bytes);
+        bytes
     }
 }
 
@@ -323,6 +331,10 @@ impl Operator for Over {
             out.push(self.evaluate(ready)?);
         }
         Ok(AFTER_ALL)
+    }
+
+    fn measure(&mut self) -> Option<u64> {
+        Some(self.measure_state())
     }
 
     fn snapshot(&mut self) -> Result<Vec<u8>> {
