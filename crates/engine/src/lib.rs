@@ -21,6 +21,7 @@ mod report;
 mod script;
 mod session;
 mod stream;
+mod threads;
 mod types;
 
 pub use catalog::model::TRAINING_OPTIONS;

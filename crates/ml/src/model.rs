@@ -42,6 +42,7 @@ use crate::{DataFault, Error, LabelKind, ModelSpec, Result, Task};
 
 mod describe;
 pub(crate) mod labels;
+mod merge;
 pub(crate) mod predictions;
 pub(crate) mod saved;
 
@@ -270,6 +271,11 @@ impl Model {
     /// # Errors
     /// [`Error::Batch`] when columns do not fit.
     pub fn check(&self, batch: &RecordBatch) -> Result<Vec<DataFault>> {
+        self.check_with(&self.labels, batch)
+    }
+
+    /// As [`Model::check`], with labels that were met elsewhere.
+    pub(crate) fn check_with(&self, labels: &Labels, batch: &RecordBatch) -> Result<Vec<DataFault>> {
         let arrays = self.inputs(batch)?;
         let mut rows = Rows::new(self.pipeline.columns());
         rows.read_numbers(self.pipeline.columns(), arrays, batch.num_rows())?;
@@ -277,7 +283,7 @@ impl Model {
         rows.faults(self.pipeline.columns(), arrays, &mut faults);
         if batch.num_columns() > arrays.len() {
             read_label_and_weight(
-                &mut self.labels.clone(),
+                &mut labels.clone(),
                 batch,
                 arrays.len(),
                 &mut Incoming::default(),
@@ -288,58 +294,6 @@ impl Model {
         faults.sort_by_key(|fault| fault.row);
         faults.dedup_by_key(|fault| fault.row);
         Ok(faults)
-    }
-
-    /// Takes in what other models of the same specification have learned from other rows. Statistics merge as their
-    /// transforms say, weights as the learner says: most approximately, by averages.
-    ///
-    /// # Errors
-    /// [`Error::Merge`] when specifications differ or the learner cannot merge. Then nothing has changed.
-    pub fn merge(&mut self, others: &[&Self]) -> Result<()> {
-        let mut merged = Self::load(&self.save())?;
-        let mut states = Vec::new();
-        let mut numbers = Vec::new();
-        for other in others {
-            let (ours, theirs) = (&self.spec, &other.spec);
-            let same = ours.task == theirs.task
-                && ours.inputs == theirs.inputs
-                && ours.transforms == theirs.transforms
-                && ours.label == theirs.label
-                && ours.options == theirs.options;
-            if !same {
-                return Err(Error::Merge(format!(
-                    "the models '{}' and '{}' are declared differently",
-                    ours.name, theirs.name
-                )));
-            }
-            merged.labels.merge(&other.labels)?;
-            merged.rows_learned = merged.rows_learned.saturating_add(other.rows_learned);
-            numbers.push(merged.pipeline.merge(&other.pipeline)?);
-        }
-        let classes = merged.labels.count();
-        let grow = !merged.labels.are_targets();
-        for (other, numbers) in others.iter().zip(&numbers) {
-            let mut learner = (self.def.make)(&self.options, self.shape)?;
-            if grow {
-                learner.set_classes(other.labels.count());
-            }
-            learner.load(&other.learner.save())?;
-            if !numbers.iter().enumerate().all(|(old, new)| old as u32 == *new) {
-                learner.renumber(numbers)?;
-            }
-            if grow {
-                learner.set_classes(classes);
-            }
-            states.push(learner.save());
-        }
-        if grow {
-            merged.learner.set_classes(classes);
-        }
-        let states: Vec<&[u8]> = states.iter().map(Vec::as_slice).collect();
-        merged.learner.merge(&states)?;
-        merged.version = self.version;
-        *self = merged;
-        Ok(())
     }
 
     /// The input columns of a batch.

@@ -62,6 +62,8 @@ pub(crate) struct TrainNode {
     pub label_time: Option<usize>,
     pub weight: Option<usize>,
     pub rowtime: Option<Rowtime>,
+    /// The columns by which rows are spread over replicas; none: in turn.
+    pub shard_by: Vec<usize>,
     pub schema: DFSchemaRef,
 }
 

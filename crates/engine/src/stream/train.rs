@@ -1,6 +1,6 @@
 //! `ML_TRAIN`: each row is predicted as it comes, and learned when its label is known.
 //!
-//! The learning itself is [`Prequential`]'s; this operator gives it the right columns, deals with rows that the model does
+//! The learning itself is that of [`Training`]; this operator gives it the right columns, deals with rows that the model does
 //! not take, and registers versions.
 
 use std::sync::Arc;
@@ -9,9 +9,11 @@ use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, RecordBatchOptions}
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use serde::{Deserialize, Serialize};
+use tidegate_ml::keys::Keys;
 use tidegate_ml::metric::{METRICS, Metric};
-use tidegate_ml::prequential::{Prequential, Processed, Snapshot};
+use tidegate_ml::prequential::{Processed, Snapshot};
 use tidegate_ml::snapshot::{decode, encode};
+use tidegate_ml::training::{Arrivals, Training};
 use tidegate_ml::{DataFault, LabelKind, Model, OutputRole, Task};
 use tidegate_registry::VersionFacts;
 
@@ -22,6 +24,7 @@ use crate::catalog::model::ModelEntry;
 use crate::catalog::models::{self, Models};
 use crate::plan::attribute::Rowtime;
 use crate::plan::node::TrainNode;
+use crate::threads::Threads;
 use crate::{Error, ModelReport, Result};
 
 /// What training needs from the job.
@@ -43,6 +46,8 @@ struct Columns {
     label_time: Option<usize>,
     weight: Option<usize>,
     rowtime: Option<Rowtime>,
+    /// By which rows are spread over replicas; empty: in turn.
+    shard_by: Vec<usize>,
 }
 
 /// Trains a model on a stream.
@@ -51,7 +56,8 @@ pub(crate) struct Train {
     setting: TrainSetting,
     columns: Columns,
     schema: SchemaRef,
-    prequential: Prequential,
+    training: Box<dyn Training>,
+    threads: Threads,
     /// The type that labels are cast to before the model sees them.
     label_type: DataType,
     bad_rows: BadRows,
@@ -68,7 +74,7 @@ pub(crate) struct Train {
 
 #[derive(Serialize, Deserialize)]
 struct Saved {
-    prequential: Vec<u8>,
+    training: Vec<u8>,
     measures: Vec<Vec<u8>>,
     versions: Vec<u64>,
     rows_bad: u64,
@@ -77,7 +83,12 @@ struct Saved {
 }
 
 impl Train {
-    pub(crate) fn new(node: &TrainNode, bad_rows: BadRows, setting: &TrainSetting) -> Result<Self> {
+    pub(crate) fn new(
+        node: &TrainNode,
+        bad_rows: BadRows,
+        setting: &TrainSetting,
+        threads: &Arc<rayon::ThreadPool>,
+    ) -> Result<Self> {
         let entry = Arc::clone(&node.model.0);
         let model = match node.start {
             Some(number) => {
@@ -103,10 +114,11 @@ impl Train {
             label_time: node.label_time,
             weight: node.weight,
             rowtime: node.rowtime,
+            shard_by: node.shard_by.clone(),
         };
-        let mut prequential = Prequential::new(model);
-        prequential.set_pending_rows_max(Some(entry.training.int("label.rows-waiting-max") as usize));
-        prequential.set_version_points(entry.version_points.iter().map(|(time, _)| *time).collect());
+        let mut training = entry.training(model).map_err(|error| model_error(&entry.name, error))?;
+        training.set_pending_rows_max(usize::try_from(entry.training.int("label.rows-waiting-max")).ok());
+        training.set_version_points(entry.version_points.iter().map(|(time, _)| *time).collect());
         let label_type = match entry.spec.label {
             LabelKind::Boolean => DataType::Boolean,
             LabelKind::Integer => DataType::Int64,
@@ -122,7 +134,8 @@ impl Train {
             entry,
             setting: setting.clone(),
             columns,
-            prequential,
+            training,
+            threads: Threads(Arc::clone(threads)),
             label_type,
             bad_rows,
             rows_seen: 0,
@@ -162,7 +175,21 @@ impl Train {
         };
         let times: &[i64] = event_time.as_ref().map_or(&[], |times| times.values());
         let delay_ms = self.columns.rowtime.map_or(0, |rowtime| rowtime.delay_ms);
-        self.prequential.process(&model_batch, times, label_time.as_ref(), delay_ms)
+        let shards = match self.columns.shard_by.as_slice() {
+            [] => None,
+            columns => {
+                let columns: Vec<ArrayRef> = columns.iter().map(|i| Arc::clone(batch.column(*i))).collect();
+                Some(Keys::read(&columns, batch.num_rows())?.hashes())
+            }
+        };
+        let arrivals = Arrivals {
+            batch: &model_batch,
+            event_time: times,
+            label_time: label_time.as_ref(),
+            delay: delay_ms,
+            shards: shards.as_deref(),
+        };
+        self.training.process(&arrivals, &self.threads)
     }
 
     /// Takes out the rows that the model refuses, as `on-error` says.
@@ -175,7 +202,7 @@ impl Train {
             return Err(self.bad_rows.error(&place(first.row), batch, &first));
         }
         let model_batch = self.model_batch(batch)?;
-        let mut faults = self.prequential.model().check(&model_batch).map_err(|e| Error::Internal(e.to_string()))?;
+        let mut faults = self.training.check(&model_batch).map_err(|e| Error::Internal(e.to_string()))?;
         if !faults.iter().any(|fault| fault.row == first.row) {
             faults.push(first);
         }
@@ -260,7 +287,7 @@ impl Operator for Train {
             self.register_point(&version)?;
         }
         self.measure(&label, &outputs, measured, batch.num_rows())?;
-        self.rows_waiting_peak = self.rows_waiting_peak.max(self.prequential.pending_rows() as u64);
+        self.rows_waiting_peak = self.rows_waiting_peak.max(self.training.pending_rows() as u64);
         let columns = batch.columns().iter().chain(outputs.columns()).cloned().collect();
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
         out.push(RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?);
@@ -270,7 +297,8 @@ impl Operator for Train {
     fn watermark(&mut self, time: i64, _out: &mut Vec<RecordBatch>) -> Result<i64> {
         // The watermark that counts for learning is that of this operator's own rows, row by row: see Prequential.
         if time == AFTER_ALL {
-            for version in self.prequential.finish() {
+            let versions = self.training.finish(&self.threads).map_err(|error| model_error(&self.entry.name, error))?;
+            for version in versions {
                 self.register_point(&version)?;
             }
         }
@@ -279,7 +307,7 @@ impl Operator for Train {
 
     fn snapshot(&mut self) -> Result<Vec<u8>> {
         Ok(encode(&Saved {
-            prequential: self.prequential.save(),
+            training: self.training.save(),
             measures: self.measures.iter().map(|(_, measure)| measure.save()).collect(),
             versions: self.report.versions.clone(),
             rows_bad: self.report.rows_bad,
@@ -291,7 +319,7 @@ impl Operator for Train {
     fn restore(&mut self, state: &[u8]) -> Result<()> {
         let damaged = |error: String| Error::Storage(format!("the checkpoint of model '{}': {error}", self.entry.name));
         let saved: Saved = decode(state).map_err(|error| damaged(error.to_string()))?;
-        self.prequential = Prequential::load(&saved.prequential).map_err(|error| damaged(error.to_string()))?;
+        self.training.restore(&saved.training).map_err(|error| damaged(error.to_string()))?;
         for ((_, measure), state) in self.measures.iter_mut().zip(&saved.measures) {
             measure.merge(state).map_err(|error| damaged(error.to_string()))?;
         }
@@ -304,7 +332,7 @@ impl Operator for Train {
 
     fn finish(&mut self) -> Result<()> {
         if self.entry.training.bool("version.final") {
-            let model = self.prequential.model();
+            let model = self.training.model();
             let (artifact, rows) = (model.save(), model.rows_learned());
             self.register("final", &artifact, rows, None, None)?;
         }
@@ -312,13 +340,13 @@ impl Operator for Train {
     }
 
     fn model_report(&self) -> Option<ModelReport> {
-        let counts = self.prequential.counts();
+        let counts = self.training.counts();
         Some(ModelReport {
             rows_predicted: counts.rows,
             rows_learned: counts.learned_rows,
             rows_unlabelled: counts.unlabelled_rows,
             rows_waiting_max: self.rows_waiting_peak,
-            state_bytes: self.prequential.state_bytes() as u64,
+            state_bytes: self.training.state_bytes() as u64,
             ..self.report.clone()
         })
     }

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
-use super::{Counts, Prequential};
+use super::{Counts, EventTime, Prequential};
 use crate::model::Incoming;
 use crate::model::saved::COUNT_MAX;
 use crate::rows::{NULL, Rows, UNKNOWN, is_taken};
@@ -91,10 +91,10 @@ impl Prequential {
             model: self.model.save(),
             arrivals: self.arrivals,
             watermark: self.watermark,
-            event_time_max: self.event_time_max,
+            event_time_max: self.time.latest,
             weighted: self.weighted,
             version_points: self.version_points.clone(),
-            counts: self.counts,
+            counts: self.counts(),
             due: order.iter().map(|(time, arrival, _)| (*time, *arrival)).collect(),
             label_names,
             columns: columns.collect(),
@@ -155,7 +155,11 @@ impl Prequential {
         }
         loaded.arrivals = saved.arrivals;
         loaded.watermark = saved.watermark;
-        loaded.event_time_max = saved.event_time_max;
+        loaded.time = EventTime {
+            latest: saved.event_time_max,
+            watermark: saved.watermark,
+            late_rows: saved.counts.late_rows,
+        };
         loaded.weighted = saved.weighted;
         loaded.version_points = saved.version_points;
         loaded.counts = saved.counts;

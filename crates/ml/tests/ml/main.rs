@@ -5,6 +5,7 @@ mod declared;
 mod faults;
 mod merging;
 mod prequential;
+mod replicas;
 mod sequential;
 mod snapshots;
 mod transforms;

@@ -11,6 +11,7 @@ use datafusion::datasource::{MemTable, provider_as_source};
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::planner::{PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning};
 use datafusion::logical_expr::{Expr, Extension, LogicalPlan, LogicalPlanBuilder, UserDefinedLogicalNodeCore};
+use tidegate_ml::keys::can_be_key;
 use tidegate_ml::{InputKind, ModelSpec, OutputRole, Task};
 use tidegate_sql::call::{Bound, Kind, Parameter, Signature, TableArgument, TableFunction};
 use tidegate_sql::sqlparser::ast::{Ident, Spanned, TableFactor, TableVersion};
@@ -332,8 +333,37 @@ impl CallPlanner<'_> {
             return self.refuse("WEIGHT", "WEIGHT takes a column of numbers");
         }
         self.check_outputs(schema, model.output_fields().iter().map(|f| f.name().clone()))?;
+        let shard_by = model.shard_by().into_iter().map(|name| self.shard_column(schema, name)).collect::<Result<_>>()?;
         let schema = TrainNode::output(&input, &model)?;
-        Ok(extension(TrainNode { input, model: Same(model), start, args, label, label_time, weight, rowtime, schema }))
+        Ok(extension(TrainNode {
+            input,
+            model: Same(model),
+            start,
+            args,
+            label,
+            label_time,
+            weight,
+            rowtime,
+            shard_by,
+            schema,
+        }))
+    }
+
+    /// A column that the model's option 'training.shard-by' names.
+    fn shard_column(&self, schema: &DFSchema, name: &str) -> Result<usize> {
+        let names = || schema.fields().iter().map(|field| field.name().as_str());
+        let Some(index) = schema.fields().iter().position(|field| field.name() == name) else {
+            let hint = match tidegate_options::nearest(name, names()) {
+                Some(near) => format!("did you mean '{near}'?"),
+                None => format!("its columns are: {}", names().collect::<Vec<_>>().join(", ")),
+            };
+            return self.refuse("MODEL", format!("option 'training.shard-by': the input has no column '{name}'; {hint}"));
+        };
+        if !can_be_key(schema.field(index).data_type()) {
+            let found = crate::types::sql_type(schema.field(index).data_type());
+            return self.refuse("MODEL", format!("option 'training.shard-by': rows cannot be spread by {found} '{name}'"));
+        }
+        Ok(index)
     }
 
     fn check_label(&self, schema: &DFSchema, spec: &ModelSpec, label: usize) -> Result<()> {

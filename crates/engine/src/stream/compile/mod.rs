@@ -144,7 +144,12 @@ impl<'a> Compiler<'a> {
         let input = self.optimize(&node.input)?;
         let from = self.lower(&input)?;
         let over = node.over(input)?;
-        let operator = Train::new(&over, BadRows::from(self.tables_below(&node.input)?), &self.setting.train)?;
+        let operator = Train::new(
+            &over,
+            BadRows::from(self.tables_below(&node.input)?),
+            &self.setting.train,
+            &self.setting.threads,
+        )?;
         let output = self.dataflow.add_operator(Box::new(operator), &[from]);
         let stage = Arc::new(StageTable::new(self.trained.len(), Arc::clone(over.schema.inner())));
         self.trained.push((node.clone(), output, Arc::clone(&stage)));
