@@ -98,7 +98,12 @@ impl Keys {
 
     /// The hash of the key of each row, by which rows are spread over shards.
     pub fn hashes(&self) -> Vec<u64> {
-        (0..self.len()).map(|row| XxHash64::oneshot(0, self.get(row))).collect()
+        (0..self.len()).map(|row| Self::hash_of(self.get(row))).collect()
+    }
+
+    /// The hash of a key.
+    pub fn hash_of(key: &[u8]) -> u64 {
+        XxHash64::oneshot(0, key)
     }
 }
 

@@ -12,11 +12,13 @@
 
 pub mod block;
 pub mod error;
+pub mod keyed;
 pub mod keys;
 pub mod learner;
 pub mod metric;
 pub mod model;
 pub mod prequential;
+mod rearrange;
 pub mod replicas;
 pub mod rows;
 pub mod snapshot;

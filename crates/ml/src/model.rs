@@ -282,13 +282,7 @@ impl Model {
         let mut faults = Vec::new();
         rows.faults(self.pipeline.columns(), arrays, &mut faults);
         if batch.num_columns() > arrays.len() {
-            read_label_and_weight(
-                &mut labels.clone(),
-                batch,
-                arrays.len(),
-                &mut Incoming::default(),
-                &mut faults,
-            )?;
+            read_label_and_weight(&mut labels.clone(), batch, arrays.len(), &mut Incoming::default(), &mut faults)?;
         }
         // Stable: of several faults of a row, the leftmost column's stays.
         faults.sort_by_key(|fault| fault.row);
@@ -318,6 +312,36 @@ impl Model {
 
     pub(crate) fn finish(&self, predictions: Predictions) -> Result<RecordBatch> {
         predictions.finish(&self.spec, &self.labels, self.version)
+    }
+
+    /// Takes the labels of a batch in where classes are those that are met. For those who keep count for several models.
+    ///
+    /// # Errors
+    /// The first row with one class too many.
+    pub(crate) fn count_labels(&self, labels: &mut Labels, batch: &RecordBatch) -> Result<()> {
+        let label = self.spec.inputs.len();
+        let Some(column) = batch.columns().get(label).filter(|_| !labels.are_targets()) else { return Ok(()) };
+        let (mut read, mut faults) = (Vec::new(), Vec::new());
+        labels.read(column, batch.schema_ref().field(label).name(), &mut read, &mut faults)?;
+        first(faults)
+    }
+
+    /// A row of predictions that are all missing, but for the version.
+    pub(crate) fn no_prediction(&self) -> Result<RecordBatch> {
+        let mut predictions = self.predictions(1);
+        predictions.push_nothing();
+        self.finish(predictions)
+    }
+
+    /// Reads the input columns of a batch, taking every text in.
+    pub(crate) fn read_inputs(&mut self, batch: &RecordBatch, incoming: &mut Incoming) -> Result<()> {
+        let arrays = self.inputs(batch)?;
+        incoming.rows.read_numbers(self.pipeline.columns(), arrays, batch.num_rows())?;
+        let mut faults = Vec::new();
+        incoming.rows.faults(self.pipeline.columns(), arrays, &mut faults);
+        first(faults)?;
+        self.pipeline.read_texts(&mut incoming.rows, arrays, &[]);
+        Ok(())
     }
 
     /// Reads a batch to learn from. On an error the model is as before.

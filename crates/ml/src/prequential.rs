@@ -34,6 +34,7 @@ mod saved;
 mod time;
 mod waiting;
 
+pub(crate) use saved::SavedWaiting;
 pub(crate) use time::{EventTime, Times, check_times};
 use waiting::Waiting;
 
@@ -55,6 +56,8 @@ pub struct Prequential {
     time: EventTime,
     /// Whether rows are predicted at all.
     predicts: bool,
+    /// Rows predicted by the model before it had learned any.
+    pub(crate) untaught_rows: usize,
     /// Whether any batch carried row weights.
     weighted: bool,
     version_points: VecDeque<i64>,
@@ -121,6 +124,7 @@ impl Prequential {
             watermark: i64::MIN,
             time: EventTime::default(),
             predicts: true,
+            untaught_rows: 0,
             weighted: false,
             version_points: VecDeque::new(),
             pending_rows_max: None,
@@ -163,6 +167,12 @@ impl Prequential {
     /// Predicts no row from now on: rows are only learned, and [`Prequential::process`] gives no predictions.
     pub fn predict_nothing(&mut self) {
         self.predicts = false;
+    }
+
+    /// Becomes one whose model is going to be another: no rows wait, and no time has gone by. Counts go on.
+    pub(crate) fn begin_anew(&mut self) {
+        self.let_go();
+        self.watermark = i64::MIN;
     }
 
     /// With the settings of another that are not saved.
@@ -211,7 +221,8 @@ impl Prequential {
         check_times(batch.num_rows(), event_time, label_time)?;
         self.read(batch)?;
         let times = self.time.take(event_time, label_time, delay);
-        let (predictions, versions) = self.process_read(0..batch.num_rows(), &times)?;
+        let mut predictions = self.model.predictions(batch.num_rows());
+        let versions = self.process_read(0..batch.num_rows(), &times, &mut predictions)?;
         Ok(Processed { predictions: self.model.finish(predictions)?, versions })
     }
 
@@ -228,9 +239,10 @@ impl Prequential {
         &mut self,
         rows: Range<usize>,
         times: &Times,
-    ) -> Result<(Predictions, Vec<Snapshot>)> {
+        predictions: &mut Predictions,
+    ) -> Result<Vec<Snapshot>> {
         let incoming = std::mem::take(&mut self.incoming);
-        let result = self.process_rows(&incoming, rows, times);
+        let result = self.process_rows(&incoming, rows, times, predictions);
         self.incoming = incoming;
         result
     }
@@ -240,8 +252,8 @@ impl Prequential {
         incoming: &Incoming,
         rows: Range<usize>,
         times: &Times,
-    ) -> Result<(Predictions, Vec<Snapshot>)> {
-        let mut predictions = self.model.predictions(rows.len());
+        predictions: &mut Predictions,
+    ) -> Result<Vec<Snapshot>> {
         let mut versions = Vec::new();
         self.weighted |= !incoming.weights.is_empty();
         let (mut start, mut run) = (rows.start, Run::Predict);
@@ -250,7 +262,7 @@ impl Prequential {
                 && watermark > self.watermark
             {
                 if self.is_due(watermark) {
-                    self.run(run, incoming, start, row, &mut predictions);
+                    self.run(run, incoming, start, row, predictions);
                     start = row;
                     self.learn_due(watermark, row, &mut versions);
                 }
@@ -263,16 +275,16 @@ impl Prequential {
             let at_once = labelled && known_at <= self.watermark;
             let next = if at_once { Run::LearnPredict } else { Run::Predict };
             if next != run {
-                self.run(run, incoming, start, row, &mut predictions);
+                self.run(run, incoming, start, row, predictions);
                 (start, run) = (row, next);
             }
             if labelled && !at_once {
                 self.wait(incoming, row, known_at)?;
             }
         }
-        self.run(run, incoming, start, rows.end, &mut predictions);
+        self.run(run, incoming, start, rows.end, predictions);
         self.counts.rows += rows.len() as u64;
-        Ok((predictions, versions))
+        Ok(versions)
     }
 
     /// Moves the watermark to `time` if that is later, and learns every row that is due then. Returns the snapshots at
@@ -302,6 +314,9 @@ impl Prequential {
     /// Predicts, and if so learns, rows `start .. end` of a batch.
     fn run(&mut self, run: Run, incoming: &Incoming, start: usize, end: usize, predictions: &mut Predictions) {
         let len = end - start;
+        if self.model.rows_learned() == 0 {
+            self.untaught_rows += if run == Run::Predict { len } else { len.min(1) };
+        }
         match run {
             _ if len == 0 => {}
             Run::Predict if !self.predicts => {}

@@ -24,13 +24,13 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use arrow::array::{ArrayRef, RecordBatch, UInt32Array};
-use arrow::compute::{interleave, take};
+use arrow::array::RecordBatch;
 use serde::{Deserialize, Serialize};
 
 use crate::model::labels::Labels;
 use crate::model::saved::Learned;
 use crate::prequential::{Counts, EventTime, Prequential, Processed, Snapshot, Times, check_times};
+use crate::rearrange::{some_rows, together};
 use crate::snapshot::{SnapshotError, decode, encode, open, seal};
 use crate::spread::{InTurn, Spread, each};
 use crate::training::Arrivals;
@@ -95,9 +95,11 @@ struct Part<'a> {
 impl Part<'_> {
     fn process(&mut self, times: &Times) {
         if !self.rows.is_empty() {
-            let processed = self.replica.process_read(self.range.clone(), &times.of(self.rows));
+            let mut predictions = self.replica.model().predictions(self.rows.len());
+            let times = times.of(self.rows);
+            let processed = self.replica.process_read(self.range.clone(), &times, &mut predictions);
             let model = self.replica.model();
-            self.outcome = processed.and_then(|(predictions, _)| model.finish(predictions).map(Some));
+            self.outcome = processed.and_then(|_| model.finish(predictions).map(Some));
         }
     }
 }
@@ -251,50 +253,17 @@ impl Replicas {
     /// Has each replica read its rows of a batch. On an error, which is that of the first row with one, nothing has changed.
     fn read(&mut self, batch: &RecordBatch, of_replica: &[Vec<u32>], spread: &dyn Spread) -> Result<()> {
         let mark = self.labels.mark();
-        let counted = self.count_labels(batch);
+        let mut outcomes = vec![self.merged.count_labels(&mut self.labels, batch)];
         let mut readers: Vec<_> =
             self.replicas.iter_mut().zip(of_replica).map(|(replica, rows)| (replica, rows, Ok(()))).collect();
         each(spread, &mut readers, |(replica, rows, outcome)| {
-            *outcome = some_rows(batch, rows).and_then(|part| replica.read(&part));
+            *outcome = some_rows(batch, rows).and_then(|part| replica.read(&part)).map_err(|error| match error {
+                Error::Data(fault) => DataFault { row: rows[fault.row] as usize, ..fault }.into(),
+                other => other,
+            });
         });
-        let mut fault: Option<DataFault> = None;
-        let outcomes = readers.into_iter().map(|(_, rows, outcome)| match outcome {
-            Err(Error::Data(fault)) => Err(DataFault { row: rows[fault.row] as usize, ..fault }.into()),
-            other => other,
-        });
-        for outcome in std::iter::once(counted).chain(outcomes) {
-            match outcome {
-                Ok(()) => {}
-                Err(Error::Data(found)) => {
-                    if fault.as_ref().is_none_or(|fault| found.row < fault.row) {
-                        fault = Some(found);
-                    }
-                }
-                Err(other) => {
-                    self.labels.forget(mark);
-                    return Err(other);
-                }
-            }
-        }
-        match fault {
-            None => Ok(()),
-            Some(fault) => {
-                self.labels.forget(mark);
-                Err(fault.into())
-            }
-        }
-    }
-
-    /// Takes in the labels of a batch where classes are those that are met.
-    fn count_labels(&mut self, batch: &RecordBatch) -> Result<()> {
-        let label = self.merged.spec().inputs.len();
-        let Some(column) = batch.columns().get(label).filter(|_| !self.labels.are_targets()) else { return Ok(()) };
-        let (mut read, mut faults) = (Vec::new(), Vec::new());
-        self.labels.read(column, batch.schema_ref().field(label).name(), &mut read, &mut faults)?;
-        match faults.into_iter().min_by_key(|fault| fault.row) {
-            None => Ok(()),
-            Some(fault) => Err(fault.into()),
-        }
+        outcomes.extend(readers.into_iter().map(|(_, _, outcome)| outcome));
+        DataFault::first_of(outcomes).inspect_err(|_| self.labels.forget(mark))
     }
 
     /// How far replicas go on from row `start` without seeing each other.
@@ -352,10 +321,10 @@ impl Replicas {
 
     /// All of it as bytes.
     pub fn save(&self) -> Vec<u8> {
-        let replicas = self.replicas.iter().map(|replica| SavedReplica {
-            prequential: replica.save(),
-            apart: replica.model().pipeline.apart(),
-        });
+        let replicas = self
+            .replicas
+            .iter()
+            .map(|replica| SavedReplica { prequential: replica.save(), apart: replica.model().pipeline.apart() });
         let saved = Saved {
             merged: self.merged.save(),
             replicas: replicas.collect(),
@@ -412,27 +381,4 @@ fn go_on(replica: &mut Prequential, learned: &Learned, texts_max: &mut usize) ->
         *texts_max = (2 * replica.model().pipeline.texts()).max(TEXTS_TO_SWEEP_MIN);
     }
     Ok(())
-}
-
-/// Some rows of a batch.
-fn some_rows(batch: &RecordBatch, rows: &[u32]) -> Result<RecordBatch> {
-    let wrong = |error: arrow::error::ArrowError| Error::Batch(error.to_string());
-    let indices = UInt32Array::from(rows.to_vec());
-    let columns = batch.columns().iter().map(|column| take(column, &indices, None)).collect::<Result<Vec<_>, _>>();
-    let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(rows.len()));
-    RecordBatch::try_new_with_options(batch.schema(), columns.map_err(wrong)?, &options).map_err(wrong)
-}
-
-/// Puts the predictions of replicas into the order of the rows: which piece each row's is in, and where.
-fn together(empty: RecordBatch, pieces: &[RecordBatch], places: &[(usize, usize)]) -> Result<RecordBatch> {
-    if pieces.is_empty() {
-        return Ok(empty);
-    }
-    let wrong = |error: arrow::error::ArrowError| Error::Batch(error.to_string());
-    let column = |column: usize| {
-        let columns: Vec<_> = pieces.iter().map(|piece| piece.column(column).as_ref()).collect();
-        interleave(&columns, places).map_err(wrong)
-    };
-    let columns = (0..empty.num_columns()).map(column).collect::<Result<Vec<ArrayRef>>>()?;
-    RecordBatch::try_new(empty.schema(), columns).map_err(wrong)
 }

@@ -200,7 +200,11 @@ impl Rows {
                     let is_open = open[dictionary];
                     let dictionary = &mut dictionaries[dictionary];
                     read::ids(array, &mut values.ids, |row, text| {
-                        if is_open && labels.get(row).is_none_or(|label| !label.is_nan()) { dictionary.intern(text) } else { dictionary.find(text) }
+                        if is_open && labels.get(row).is_none_or(|label| !label.is_nan()) {
+                            dictionary.intern(text)
+                        } else {
+                            dictionary.find(text)
+                        }
                     });
                 }
             }

@@ -42,7 +42,7 @@ pub const TRAINING_OPTIONS: &[OptionDef] = &[
         Kind::Int { min: 1, max: i64::MAX },
         "10000000",
         "Most rows that may wait for their label at one time; the job stops when more do. Of several replicas each may have its \
-         share of them wait.",
+         share of them wait; of models of keys each as many as that.",
     ),
     OptionDef::new(
         "training.parallelism",
@@ -63,6 +63,27 @@ pub const TRAINING_OPTIONS: &[OptionDef] = &[
         Kind::List,
         "With 'training.parallelism': columns of the input; rows that are equal in them are learned by the same replica. Left \
          out: the replicas take rows in turn.",
+    ),
+    OptionDef::new(
+        "keyed.unknown",
+        Kind::Choice(&["untrained", "null", "prior"]),
+        "untrained",
+        "With PARTITION BY, what predicts a row whose key's model has learned nothing: that model, untrained; nothing, so that \
+         predictions are NULL; or a prior, a model of its own that learns from the rows of all keys.",
+    ),
+    OptionDef::new(
+        "keyed.memory",
+        Kind::Bytes,
+        "256 mb",
+        "With PARTITION BY, how much memory the models of keys may take; those used longest ago go to disk. Results do not \
+         depend on it.",
+    ),
+    OptionDef::new(
+        "keyed.ttl",
+        Kind::Duration,
+        "0 s",
+        "With PARTITION BY, a key is forgotten, with its rows that wait, when the watermark is so far beyond the event time of \
+         its last row. 0 keeps keys for ever.",
     ),
 ];
 

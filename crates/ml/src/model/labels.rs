@@ -338,6 +338,14 @@ impl Labels {
         other.names().iter().map(class).collect()
     }
 
+    /// The names of all labels, learned or not.
+    pub(crate) fn known_names(&self) -> Vec<String> {
+        if self.are_targets() {
+            return Vec::new();
+        }
+        (0..self.known()).map(|label| self.label_name(label as f64)).collect()
+    }
+
     /// Takes in labels, learned or not, that another model of the same declaration knows.
     pub(crate) fn know(&mut self, other: &Self) {
         for label in 0..other.known() {

@@ -40,7 +40,8 @@ impl Model {
     pub fn merge_since(&mut self, replicas: &[&Self]) -> Result<()> {
         self.check_alike(replicas)?;
         let classes = replicas.iter().map(|replica| self.labels.merge(&replica.labels)).collect::<Result<Vec<_>>>()?;
-        let features = self.pipeline.merge_since(&replicas.iter().map(|replica| &replica.pipeline).collect::<Vec<_>>())?;
+        let features =
+            self.pipeline.merge_since(&replicas.iter().map(|replica| &replica.pipeline).collect::<Vec<_>>())?;
         let before = self.rows_learned;
         for replica in replicas {
             let learned = replica.rows_learned.saturating_sub(before);

@@ -54,6 +54,13 @@ enum Token {
     Call { function: String, learned: bool, arguments: u32 },
 }
 
+impl Learned {
+    /// Whether anything was learned.
+    pub(crate) fn has_learned(&self) -> bool {
+        self.rows_learned > 0
+    }
+}
+
 fn flatten(expression: &Expression, tokens: &mut Vec<Token>) {
     let mut all = |parts: &[Expression]| {
         parts.iter().for_each(|part| flatten(part, tokens));

@@ -146,7 +146,8 @@ impl Pipeline {
                 grown.push((g as u32, index));
             }
         }
-        let mut pipeline = Self { columns, dictionaries, open, steps, dense, sparse, fixed, grown, learns, keeps_texts: false };
+        let mut pipeline =
+            Self { columns, dictionaries, open, steps, dense, sparse, fixed, grown, learns, keeps_texts: false };
         pipeline.find_open();
         pipeline
     }

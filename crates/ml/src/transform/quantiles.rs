@@ -125,7 +125,10 @@ impl Quantiles {
     /// Bytes of memory that it takes.
     pub fn state_bytes(&self) -> usize {
         let apart = self.apart.as_ref().map_or(0, |apart| apart.state_bytes());
-        size_of::<Self>() + apart + self.values.capacity() * 8 + self.digest.as_ref().map_or(0, TDigestMut::estimated_size)
+        size_of::<Self>()
+            + apart
+            + self.values.capacity() * 8
+            + self.digest.as_ref().map_or(0, TDigestMut::estimated_size)
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod declared;
 mod faults;
+mod keyed;
 mod merging;
 mod prequential;
 mod replicas;

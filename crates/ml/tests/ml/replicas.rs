@@ -45,9 +45,8 @@ impl Stream {
     fn new(count: usize, seed: usize, sharded: bool) -> Self {
         let of = |i: usize, column: usize| noise((seed * 100_000 + i) * 8 + column);
         let event_time: Vec<i64> = (0..count).map(|i| (i / 9) as i64 * 10 - (of(i, 0) * 12.0) as i64).collect();
-        let known = |(i, time): (usize, &i64)| {
-            (of(i, 1) > 0.1).then(|| time + (of(i, 2) * of(i, 3) * 400.0) as i64 - 5)
-        };
+        let known =
+            |(i, time): (usize, &i64)| (of(i, 1) > 0.1).then(|| time + (of(i, 2) * of(i, 3) * 400.0) as i64 - 5);
         let label_time = event_time.iter().enumerate().map(known).collect();
         let shards = sharded.then(|| (0..count).map(|i| (of(i, 4) * of(i, 4) * 1000.0) as u64).collect());
         Self { rows: rows(seed, count, 7), event_time, label_time, shards }
@@ -172,12 +171,9 @@ fn it_does_what_its_definition_says_however_it_is_run() {
         let stream = Stream::new(1500, 1, sharded);
         let expected = by_definition(&stream, options, 3);
         let mut states = Vec::new();
-        for (size, spread, stop) in [
-            (1, &InTurn as &dyn Spread, false),
-            (7, &Threads, true),
-            (400, &Threads, true),
-            (8192, &InTurn, false),
-        ] {
+        for (size, spread, stop) in
+            [(1, &InTurn as &dyn Spread, false), (7, &Threads, true), (400, &Threads, true), (8192, &InTurn, false)]
+        {
             let found = run(&stream, options, 3, size, spread, stop);
             let differs = found.predictions.iter().zip(&expected.predictions).position(|(a, b)| a != b);
             assert_eq!(differs, None, "{options:?} in batches of {size}");
@@ -208,7 +204,10 @@ fn exact_parts_are_as_of_one_model() {
     }
     replicas.finish(&InTurn).unwrap();
     let counts = replicas.counts();
-    assert_eq!((counts.rows, counts.learned_rows, counts.unlabelled_rows), (1000, one.rows_learned(), 1000 - one.rows_learned()));
+    assert_eq!(
+        (counts.rows, counts.learned_rows, counts.unlabelled_rows),
+        (1000, one.rows_learned(), 1000 - one.rows_learned())
+    );
     assert_eq!(replicas.model().rows_learned(), one.rows_learned());
     assert!(bits(&replicas.model().predict(&all).unwrap(), 1) == bits(&one.predict(&all).unwrap(), 1));
 }
@@ -217,7 +216,9 @@ fn exact_parts_are_as_of_one_model() {
 #[test]
 fn every_learner_can_be_trained_by_replicas() {
     for def in LEARNERS {
-        for (task, output) in [(Task::Classification, Boolean), (Task::Classification, Utf8), (Task::Regression, Float64)] {
+        for (task, output) in
+            [(Task::Classification, Boolean), (Task::Classification, Utf8), (Task::Regression, Float64)]
+        {
             if !def.tasks.contains(&task) {
                 continue;
             }
@@ -256,7 +257,9 @@ fn classes_that_are_met_are_told_apart() {
     classes.sort();
     assert_eq!(classes, ["en", "es", "wn", "ws"]);
     let predicted = replicas.model().predict(&second).unwrap();
-    let right = (0..2000).filter(|row| predicted.column(0).as_string::<i32>().value(*row) == class(points[2000 + row].0, points[2000 + row].1));
+    let right = (0..2000).filter(|row| {
+        predicted.column(0).as_string::<i32>().value(*row) == class(points[2000 + row].0, points[2000 + row].1)
+    });
     let right = right.count();
     assert!(right > 1850, "{right} of 2000 right");
 
@@ -266,7 +269,10 @@ fn classes_that_are_met_are_told_apart() {
     let met = |row: usize| labels[..=row].iter().collect::<std::collections::BTreeSet<_>>().len();
     let fourth = (0..2000).find(|row| met(*row) == 4).unwrap();
     let fault = limited.process(&timeless(&first), &Threads).unwrap_err().to_string();
-    assert!(fault.starts_with(&format!("row {fourth}, column 'label'")) && fault.contains("is one too many"), "{fault}");
+    assert!(
+        fault.starts_with(&format!("row {fourth}, column 'label'")) && fault.contains("is one too many"),
+        "{fault}"
+    );
     assert_eq!(limited.check(&first).unwrap()[0].row, fourth);
     // Nothing was learned, and rows before it can be.
     limited.process(&timeless(&first.slice(0, fourth)), &InTurn).unwrap();

@@ -14,9 +14,10 @@ use datafusion::logical_expr::{Expr, Extension, LogicalPlan, LogicalPlanBuilder,
 use tidegate_ml::keys::can_be_key;
 use tidegate_ml::{InputKind, ModelSpec, OutputRole, Task};
 use tidegate_sql::call::{Bound, Kind, Parameter, Signature, TableArgument, TableFunction};
-use tidegate_sql::sqlparser::ast::{Ident, Spanned, TableFactor, TableVersion};
+use tidegate_sql::sqlparser::ast::{self, Ident, Spanned, TableFactor, TableVersion};
 use tidegate_sql::{Diagnostic, Span, literal};
 
+use self::window::listed;
 use crate::catalog::models::{Models, ReferenceError};
 use crate::plan::attribute::{rowtime, to_milliseconds};
 use crate::plan::node::{LoadedModel, PredictNode, ReportKind, ReportNode, Same, TrainNode};
@@ -191,12 +192,36 @@ impl CallPlanner<'_> {
         }
     }
 
-    fn input(&mut self, argument: &str) -> Result<LogicalPlan> {
+    /// The rows of a table argument, and the columns that it is partitioned by.
+    fn input(&mut self, argument: &str) -> Result<(LogicalPlan, Vec<usize>)> {
         let Some(table) = self.bound.table(argument) else { return self.refuse(argument, "expected a table") };
-        if !table.partition_by.is_empty() {
-            return self.refuse(argument, "PARTITION BY is not supported here: one model learns from all rows");
+        let input = self.table(argument, table)?;
+        let keys = self.partition(argument, table, input.schema())?;
+        Ok((input, keys))
+    }
+
+    /// The columns that a table argument is partitioned by.
+    fn partition(&self, argument: &str, table: &TableArgument, schema: &DFSchema) -> Result<Vec<usize>> {
+        let mut keys = Vec::new();
+        for expr in table.partition_by.iter().flat_map(listed) {
+            let ast::Expr::Identifier(key) = expr else {
+                return self.refuse(argument, format!("PARTITION BY takes columns of the table; found {expr}"));
+            };
+            keys.push(self.column(schema, key)?);
         }
-        self.table(argument, table)
+        Ok(keys)
+    }
+
+    /// The same, where the columns are the keys of models.
+    fn keyed_input(&mut self, argument: &str) -> Result<(LogicalPlan, Vec<usize>)> {
+        let (input, keys) = self.input(argument)?;
+        if let Some(key) = keys.iter().find(|key| !can_be_key(input.schema().field(**key).data_type())) {
+            let field = input.schema().field(*key);
+            let found = crate::types::sql_type(field.data_type());
+            return self
+                .refuse(argument, format!("PARTITION BY: {found} '{}' cannot be the key of a model", field.name()));
+        }
+        Ok((input, keys))
     }
 
     /// The rows of a table argument, whatever it is partitioned by.
@@ -306,9 +331,15 @@ impl CallPlanner<'_> {
             Ok(found) => found,
             Err(error) => return self.refuse_model(error),
         };
-        let input = self.input("INPUT")?;
+        let (input, keys) = self.keyed_input("INPUT")?;
         let schema = input.schema();
         let args = self.args(schema, &model.spec)?;
+        if !keys.is_empty() && model.replicas() > 1 {
+            return self.refuse(
+                "MODEL",
+                "'training.parallelism' has no meaning with PARTITION BY, where each key's model learns from its rows: leave it out",
+            );
+        }
         let Some(label) = self.single_column(schema, "LABEL")? else {
             return self.refuse("LABEL", "expected a column");
         };
@@ -326,6 +357,15 @@ impl CallPlanner<'_> {
                 );
             }
         }
+        if !keys.is_empty()
+            && rowtime.is_none()
+            && model.training.duration("keyed.ttl").is_some_and(|ttl| !ttl.is_zero())
+        {
+            return self.refuse(
+                "MODEL",
+                "'keyed.ttl' needs an event time in the input: declare WATERMARK FOR … in its CREATE TABLE, and select that column",
+            );
+        }
         let weight = self.single_column(schema, "WEIGHT")?;
         if let Some(weight) = weight
             && !schema.field(weight).data_type().is_numeric()
@@ -333,7 +373,8 @@ impl CallPlanner<'_> {
             return self.refuse("WEIGHT", "WEIGHT takes a column of numbers");
         }
         self.check_outputs(schema, model.output_fields().iter().map(|f| f.name().clone()))?;
-        let shard_by = model.shard_by().into_iter().map(|name| self.shard_column(schema, name)).collect::<Result<_>>()?;
+        let shard_by =
+            model.shard_by().into_iter().map(|name| self.shard_column(schema, name)).collect::<Result<_>>()?;
         let schema = TrainNode::output(&input, &model)?;
         Ok(extension(TrainNode {
             input,
@@ -345,6 +386,7 @@ impl CallPlanner<'_> {
             weight,
             rowtime,
             shard_by,
+            keys,
             schema,
         }))
     }
@@ -357,11 +399,13 @@ impl CallPlanner<'_> {
                 Some(near) => format!("did you mean '{near}'?"),
                 None => format!("its columns are: {}", names().collect::<Vec<_>>().join(", ")),
             };
-            return self.refuse("MODEL", format!("option 'training.shard-by': the input has no column '{name}'; {hint}"));
+            return self
+                .refuse("MODEL", format!("option 'training.shard-by': the input has no column '{name}'; {hint}"));
         };
         if !can_be_key(schema.field(index).data_type()) {
             let found = crate::types::sql_type(schema.field(index).data_type());
-            return self.refuse("MODEL", format!("option 'training.shard-by': rows cannot be spread by {found} '{name}'"));
+            return self
+                .refuse("MODEL", format!("option 'training.shard-by': rows cannot be spread by {found} '{name}'"));
         }
         Ok(index)
     }
@@ -406,14 +450,35 @@ impl CallPlanner<'_> {
             Ok(model) => model,
             Err(error) => return self.refuse_model(error),
         };
-        let input = self.input("INPUT")?;
+        let (input, keys) = self.keyed_input("INPUT")?;
         let schema = input.schema();
+        self.check_keys(schema, &model, &keys)?;
         let args = self.args(schema, model.model.spec())?;
         let outputs = model.model.output_schema();
         self.check_outputs(schema, outputs.fields().iter().map(|field| field.name().clone()))?;
-        let args = args.into_iter().map(|index| Expr::Column(Column::from(schema.qualified_field(index)))).collect();
-        let node = PredictNode::try_new(input, Same(Arc::clone(&model)), args)?;
+        let columns = |columns: Vec<usize>| -> Vec<Expr> {
+            let column = |index| Expr::Column(Column::from(schema.qualified_field(index)));
+            columns.into_iter().map(column).collect()
+        };
+        let (args, keys) = (columns(args), columns(keys));
+        let node = PredictNode::try_new(input, Same(Arc::clone(&model)), args, keys)?;
         Ok((extension(node), model))
+    }
+
+    /// Whether the input is partitioned as the version is.
+    fn check_keys(&self, schema: &DFSchema, model: &LoadedModel, keys: &[usize]) -> Result<()> {
+        let own = model.keyed.as_ref().map_or(&[][..], |keyed| &keyed.header().key_columns);
+        let reference = &model.reference;
+        if own.len() == keys.len() || model.stands_in {
+            return Ok(());
+        }
+        if own.is_empty() {
+            return self.refuse("INPUT", format!("'{reference}' is one model for all rows: leave PARTITION BY out"));
+        }
+        let names: Vec<&str> = keys.iter().map(|key| schema.field(*key).name().as_str()).collect();
+        let found = if names.is_empty() { "no PARTITION BY".to_string() } else { format!("({})", names.join(", ")) };
+        let wanted = own.join(", ");
+        self.refuse("INPUT", format!("'{reference}' has a model for each ({wanted}), and the input {found}: write TABLE … PARTITION BY {wanted}"))
     }
 
     fn report(&mut self, kind: ReportKind) -> Result<LogicalPlan> {
@@ -445,6 +510,12 @@ impl CallPlanner<'_> {
         let Some(predicted) = output(OutputRole::Predicted) else {
             return self.refuse("MODEL", "the model predicts nothing");
         };
+        if kind == ReportKind::ConfusionMatrix && model.keyed.is_some() && model.model.classes().is_empty() {
+            return self.refuse(
+                "MODEL",
+                "the classes of a model a key are not known beforehand: declare them with the option 'classes'",
+            );
+        }
         let two_classes = model.model.classes().len() == 2;
         let probability = output(OutputRole::Probability).filter(|_| two_classes);
         if kind == ReportKind::RocCurve && probability.is_none() {
@@ -463,6 +534,12 @@ impl CallPlanner<'_> {
             Ok(model) => model,
             Err(error) => return self.refuse_model(error),
         };
+        if let Some(keyed) = &model.keyed {
+            let wanted = keyed.header().key_columns.join(", ");
+            let message =
+                format!("'{}' has a model for each ({wanted}), each with weights of its own", model.reference);
+            return self.refuse("MODEL", message);
+        }
         let weights = model.model.describe().weights;
         let several = weights.iter().any(|weight| weight.class.is_some());
         let texts = |column: Vec<Option<String>>| Arc::new(StringArray::from(column)) as ArrayRef;

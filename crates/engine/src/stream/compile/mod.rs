@@ -45,7 +45,7 @@ use super::dataflow::{Dataflow, Output};
 use super::in_time::InTime;
 use super::stage::StageTable;
 use super::stateless::{Filter, Predict, Project};
-use super::train::{Train, TrainSetting};
+use super::train::{Place, Train, TrainSetting};
 use crate::batch::rowwise::Rowwise;
 use crate::catalog::bad_rows::BadRows;
 use crate::execution::Execution;
@@ -149,6 +149,7 @@ impl<'a> Compiler<'a> {
             BadRows::from(self.tables_below(&node.input)?),
             &self.setting.train,
             &self.setting.threads,
+            Place { folder: &self.setting.folder, shards: self.setting.shards },
         )?;
         let output = self.dataflow.add_operator(Box::new(operator), &[from]);
         let stage = Arc::new(StageTable::new(self.trained.len(), Arc::clone(over.schema.inner())));
@@ -201,7 +202,7 @@ impl<'a> Compiler<'a> {
                 let node = extension.node.as_any();
                 if let Some(predict) = node.downcast_ref::<PredictNode>() {
                     let input = self.lower(&predict.input)?;
-                    let args = physical_all(&predict.args, predict.input.schema())?;
+                    let args = physical_all(&predict.columns(), predict.input.schema())?;
                     let rowwise = Rowwise::predict(predict, args, BadRows::from(self.tables_below(&predict.input)?));
                     let schema = Arc::clone(predict.schema.inner());
                     return Ok(self.dataflow.add_operator(

@@ -1,22 +1,36 @@
 //! `ML_TRAIN`: each row is predicted as it comes, and learned when its label is known.
 //!
-//! The learning itself is that of [`Training`]; this operator gives it the right columns, deals with rows that the model does
-//! not take, and registers versions.
+//! The learning itself is that of [`Training`], or with a model a key that of [`keyed`]; this operator gives it the right
+//! columns, deals with rows that the model does not take, and registers versions.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | [`keyed`] | a model a key |
+//! | [`store`] | where the states of keys are kept: in memory, and on disk |
 
+mod keyed;
+mod store;
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, RecordBatchOptions};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use serde::{Deserialize, Serialize};
+use tidegate_ml::keyed::version::Reader;
 use tidegate_ml::keys::Keys;
 use tidegate_ml::metric::{METRICS, Metric};
-use tidegate_ml::prequential::{Processed, Snapshot};
+use tidegate_ml::prequential::{Counts, Processed, Snapshot};
 use tidegate_ml::snapshot::{decode, encode};
 use tidegate_ml::training::{Arrivals, Training};
 use tidegate_ml::{DataFault, LabelKind, Model, OutputRole, Task};
 use tidegate_registry::VersionFacts;
 
+use self::keyed::KeyedLearning;
+pub(crate) use self::keyed::Place;
 use super::operator::{AFTER_ALL, Operator};
 use crate::batch::window;
 use crate::catalog::bad_rows::BadRows;
@@ -48,6 +62,124 @@ struct Columns {
     rowtime: Option<Rowtime>,
     /// By which rows are spread over replicas; empty: in turn.
     shard_by: Vec<usize>,
+    /// Whose values have a model each; empty: one model for all rows.
+    keys: Vec<usize>,
+}
+
+/// How it learns.
+enum Learning {
+    /// One model from all rows.
+    Whole(Box<dyn Training>),
+    /// A model a key.
+    Keyed(Box<KeyedLearning>),
+}
+
+/// When the rows of a batch come.
+#[derive(Clone, Copy)]
+struct Times<'a> {
+    event_time: &'a [i64],
+    label_time: Option<&'a Int64Array>,
+    delay: i64,
+}
+
+/// What came of a batch.
+struct Made {
+    predictions: RecordBatch,
+    versions: Vec<Version>,
+}
+
+/// A version whose time has come.
+struct Version {
+    time: i64,
+    /// How many rows of the batch had been predicted by then.
+    row: usize,
+    rows_learned: u64,
+    artifact: Artifact,
+}
+
+/// What a version holds.
+enum Artifact {
+    Bytes(Vec<u8>),
+    File(PathBuf),
+}
+
+impl From<Snapshot> for Version {
+    fn from(snapshot: Snapshot) -> Self {
+        let Snapshot { time, row, rows_learned, artifact } = snapshot;
+        Self { time, row, rows_learned, artifact: Artifact::Bytes(artifact) }
+    }
+}
+
+impl Learning {
+    fn process(
+        &mut self,
+        batch: &RecordBatch,
+        times: Times<'_>,
+        columns: &[ArrayRef],
+        threads: &Threads,
+    ) -> Result<Made, tidegate_ml::Error> {
+        match self {
+            Self::Whole(training) => {
+                let shards = match columns {
+                    [] => None,
+                    columns => Some(Keys::read(columns, batch.num_rows())?.hashes()),
+                };
+                let Times { event_time, label_time, delay } = times;
+                let arrivals = Arrivals { batch, event_time, label_time, delay, shards: shards.as_deref() };
+                let Processed { predictions, versions } = training.process(&arrivals, threads)?;
+                Ok(Made { predictions, versions: versions.into_iter().map(Version::from).collect() })
+            }
+            Self::Keyed(learning) => learning.process(batch, columns, times, threads),
+        }
+    }
+
+    fn check(&self, batch: &RecordBatch) -> Result<Vec<DataFault>, tidegate_ml::Error> {
+        match self {
+            Self::Whole(training) => training.check(batch),
+            Self::Keyed(learning) => learning.keyed().check(batch),
+        }
+    }
+
+    /// Ends the input; gives the versions whose point was not reached before.
+    fn end(&mut self, threads: &Threads) -> Result<Vec<Version>, tidegate_ml::Error> {
+        match self {
+            Self::Whole(training) => Ok(training.finish(threads)?.into_iter().map(Version::from).collect()),
+            Self::Keyed(learning) => learning.end(),
+        }
+    }
+
+    /// All that was learned.
+    fn last(&mut self) -> Result<Version, tidegate_ml::Error> {
+        match self {
+            Self::Whole(training) => {
+                let model = training.model();
+                let (rows_learned, artifact) = (model.rows_learned(), Artifact::Bytes(model.save()));
+                Ok(Version { time: 0, row: 0, rows_learned, artifact })
+            }
+            Self::Keyed(learning) => learning.last(),
+        }
+    }
+
+    fn counts(&self) -> Counts {
+        match self {
+            Self::Whole(training) => training.counts(),
+            Self::Keyed(learning) => learning.keyed().counts(),
+        }
+    }
+
+    fn pending_rows(&self) -> usize {
+        match self {
+            Self::Whole(training) => training.pending_rows(),
+            Self::Keyed(learning) => learning.keyed().pending_rows(),
+        }
+    }
+
+    fn state_bytes(&self) -> usize {
+        match self {
+            Self::Whole(training) => training.state_bytes(),
+            Self::Keyed(learning) => learning.size().0,
+        }
+    }
 }
 
 /// Trains a model on a stream.
@@ -56,7 +188,7 @@ pub(crate) struct Train {
     setting: TrainSetting,
     columns: Columns,
     schema: SchemaRef,
-    training: Box<dyn Training>,
+    learning: Learning,
     threads: Threads,
     /// The type that labels are cast to before the model sees them.
     label_type: DataType,
@@ -74,7 +206,7 @@ pub(crate) struct Train {
 
 #[derive(Serialize, Deserialize)]
 struct Saved {
-    training: Vec<u8>,
+    learning: Vec<u8>,
     measures: Vec<Vec<u8>>,
     versions: Vec<u64>,
     rows_bad: u64,
@@ -88,22 +220,20 @@ impl Train {
         bad_rows: BadRows,
         setting: &TrainSetting,
         threads: &Arc<rayon::ThreadPool>,
+        place: Place<'_>,
     ) -> Result<Self> {
         let entry = Arc::clone(&node.model.0);
-        let model = match node.start {
-            Some(number) => {
-                let bytes = setting.models.version_bytes(&entry.name, number)?;
-                let model = Model::load(&bytes)
-                    .map_err(|error| Error::Storage(format!("version {number} of model '{}': {error}", entry.name)))?;
-                if model.spec().inputs != entry.spec.inputs || model.spec().label != entry.spec.label {
-                    return Err(Error::Data(format!(
-                        "model '{}' cannot go on from version {number}: its INPUT or OUTPUT was declared otherwise then",
-                        entry.name
-                    )));
-                }
-                model
+        let learning = match node.keys.as_slice() {
+            [] => Learning::Whole(whole(&entry, node.start, setting)?),
+            keys => {
+                let names = keys.iter().map(|key| node.input.schema().field(*key).name().clone()).collect();
+                let start = match node.start {
+                    Some(number) => Some(keyed_start(&entry, number, setting)?),
+                    None => None,
+                };
+                let learning = KeyedLearning::new(&entry, names, place, start);
+                Learning::Keyed(Box::new(learning.map_err(|error| model_error(&entry.name, error))?))
             }
-            None => Model::new(entry.spec.clone()).map_err(|error| Error::Internal(error.to_string()))?,
         };
         let role = |role: OutputRole| entry.spec.outputs.iter().position(|output| output.role == role);
         let two_classes = entry.spec.label == LabelKind::Boolean;
@@ -115,10 +245,8 @@ impl Train {
             weight: node.weight,
             rowtime: node.rowtime,
             shard_by: node.shard_by.clone(),
+            keys: node.keys.clone(),
         };
-        let mut training = entry.training(model).map_err(|error| model_error(&entry.name, error))?;
-        training.set_pending_rows_max(usize::try_from(entry.training.int("label.rows-waiting-max")).ok());
-        training.set_version_points(entry.version_points.iter().map(|(time, _)| *time).collect());
         let label_type = match entry.spec.label {
             LabelKind::Boolean => DataType::Boolean,
             LabelKind::Integer => DataType::Int64,
@@ -134,7 +262,7 @@ impl Train {
             entry,
             setting: setting.clone(),
             columns,
-            training,
+            learning,
             threads: Threads(Arc::clone(threads)),
             label_type,
             bad_rows,
@@ -156,7 +284,7 @@ impl Train {
         batch_of(names, columns, batch.num_rows())
     }
 
-    fn learn_predict(&mut self, batch: &RecordBatch) -> Result<Processed, tidegate_ml::Error> {
+    fn learn_predict(&mut self, batch: &RecordBatch) -> Result<Made, tidegate_ml::Error> {
         let wrong = |error: Error| tidegate_ml::Error::Batch(error.to_string());
         let model_batch = self.model_batch(batch).map_err(wrong)?;
         let event_time = match self.columns.rowtime {
@@ -175,21 +303,10 @@ impl Train {
         };
         let times: &[i64] = event_time.as_ref().map_or(&[], |times| times.values());
         let delay_ms = self.columns.rowtime.map_or(0, |rowtime| rowtime.delay_ms);
-        let shards = match self.columns.shard_by.as_slice() {
-            [] => None,
-            columns => {
-                let columns: Vec<ArrayRef> = columns.iter().map(|i| Arc::clone(batch.column(*i))).collect();
-                Some(Keys::read(&columns, batch.num_rows())?.hashes())
-            }
-        };
-        let arrivals = Arrivals {
-            batch: &model_batch,
-            event_time: times,
-            label_time: label_time.as_ref(),
-            delay: delay_ms,
-            shards: shards.as_deref(),
-        };
-        self.training.process(&arrivals, &self.threads)
+        let Columns { keys, shard_by, .. } = &self.columns;
+        let columns: Vec<ArrayRef> = keys.iter().chain(shard_by).map(|i| Arc::clone(batch.column(*i))).collect();
+        let times = Times { event_time: times, label_time: label_time.as_ref(), delay: delay_ms };
+        self.learning.process(&model_batch, times, &columns, &self.threads)
     }
 
     /// Takes out the rows that the model refuses, as `on-error` says.
@@ -202,7 +319,7 @@ impl Train {
             return Err(self.bad_rows.error(&place(first.row), batch, &first));
         }
         let model_batch = self.model_batch(batch)?;
-        let mut faults = self.training.check(&model_batch).map_err(|e| Error::Internal(e.to_string()))?;
+        let mut faults = self.learning.check(&model_batch).map_err(|e| Error::Internal(e.to_string()))?;
         if !faults.iter().any(|fault| fault.row == first.row) {
             faults.push(first);
         }
@@ -211,7 +328,7 @@ impl Train {
     }
 
     /// Registers a version whose time has come.
-    fn register_point(&mut self, version: &Snapshot) -> Result<()> {
+    fn register_point(&mut self, version: &Version) -> Result<()> {
         let mut points = self.entry.version_points.iter();
         let alias = points.find(|(point, _)| *point == version.time).and_then(|(_, alias)| alias.clone());
         let point = format!("at-{}", version.time);
@@ -234,7 +351,7 @@ impl Train {
     fn register(
         &mut self,
         point: &str,
-        artifact: &[u8],
+        artifact: &Artifact,
         rows: u64,
         until: Option<i64>,
         alias: Option<&str>,
@@ -242,6 +359,17 @@ impl Train {
         if self.setting.checking {
             return Ok(());
         }
+        let number = self.register_artifact(point, artifact, rows, until)?;
+        if let Some(alias) = alias {
+            self.setting.models.registry()?.set_alias(&self.entry.name, alias, number).map_err(models::storage)?;
+        }
+        if !self.report.versions.contains(&number) {
+            self.report.versions.push(number);
+        }
+        Ok(())
+    }
+
+    fn register_artifact(&self, point: &str, artifact: &Artifact, rows: u64, until: Option<i64>) -> Result<u64> {
         let metrics = self.measures.iter().filter_map(|(key, measure)| Some((key.to_string(), measure.value()?)));
         let fingerprint: Vec<String> = self.bad_rows.tables().filter_map(|table| table.fingerprint()).collect();
         let facts = VersionFacts {
@@ -255,14 +383,17 @@ impl Train {
             trained_until: until,
         };
         let registry = self.setting.models.registry()?;
-        let number = registry.register(&self.entry.name, artifact, &facts).map_err(models::storage)?;
-        if let Some(alias) = alias {
-            registry.set_alias(&self.entry.name, alias, number).map_err(models::storage)?;
-        }
-        if !self.report.versions.contains(&number) {
-            self.report.versions.push(number);
-        }
-        Ok(())
+        let name = &self.entry.name;
+        let number = match artifact {
+            Artifact::Bytes(bytes) => registry.register(name, bytes, &facts).map_err(models::storage)?,
+            Artifact::File(path) => {
+                let number = registry.register_file(name, path, &facts).map_err(models::storage)?;
+                // The registry has a copy.
+                let _ = std::fs::remove_file(path);
+                number
+            }
+        };
+        Ok(number)
     }
 }
 
@@ -270,7 +401,7 @@ impl Operator for Train {
     fn process(&mut self, _input: usize, batch: RecordBatch, out: &mut Vec<RecordBatch>) -> Result<()> {
         let rows = batch.num_rows() as u64;
         let mut batch = batch;
-        let Processed { predictions: outputs, versions } = loop {
+        let Made { predictions: outputs, versions } = loop {
             match self.learn_predict(&batch) {
                 Ok(processed) => break processed,
                 Err(tidegate_ml::Error::Data(fault)) => batch = self.without_bad_rows(&batch, fault)?,
@@ -287,7 +418,7 @@ impl Operator for Train {
             self.register_point(&version)?;
         }
         self.measure(&label, &outputs, measured, batch.num_rows())?;
-        self.rows_waiting_peak = self.rows_waiting_peak.max(self.training.pending_rows() as u64);
+        self.rows_waiting_peak = self.rows_waiting_peak.max(self.learning.pending_rows() as u64);
         let columns = batch.columns().iter().chain(outputs.columns()).cloned().collect();
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
         out.push(RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?);
@@ -297,7 +428,7 @@ impl Operator for Train {
     fn watermark(&mut self, time: i64, _out: &mut Vec<RecordBatch>) -> Result<i64> {
         // The watermark that counts for learning is that of this operator's own rows, row by row: see Prequential.
         if time == AFTER_ALL {
-            let versions = self.training.finish(&self.threads).map_err(|error| model_error(&self.entry.name, error))?;
+            let versions = self.learning.end(&self.threads).map_err(|error| model_error(&self.entry.name, error))?;
             for version in versions {
                 self.register_point(&version)?;
             }
@@ -307,7 +438,10 @@ impl Operator for Train {
 
     fn snapshot(&mut self) -> Result<Vec<u8>> {
         Ok(encode(&Saved {
-            training: self.training.save(),
+            learning: match &mut self.learning {
+                Learning::Whole(training) => training.save(),
+                Learning::Keyed(learning) => learning.snapshot()?,
+            },
             measures: self.measures.iter().map(|(_, measure)| measure.save()).collect(),
             versions: self.report.versions.clone(),
             rows_bad: self.report.rows_bad,
@@ -319,7 +453,12 @@ impl Operator for Train {
     fn restore(&mut self, state: &[u8]) -> Result<()> {
         let damaged = |error: String| Error::Storage(format!("the checkpoint of model '{}': {error}", self.entry.name));
         let saved: Saved = decode(state).map_err(|error| damaged(error.to_string()))?;
-        self.training.restore(&saved.training).map_err(|error| damaged(error.to_string()))?;
+        match &mut self.learning {
+            Learning::Whole(training) => {
+                training.restore(&saved.learning).map_err(|error| damaged(error.to_string()))?;
+            }
+            Learning::Keyed(learning) => learning.restore(&saved.learning)?,
+        }
         for ((_, measure), state) in self.measures.iter_mut().zip(&saved.measures) {
             measure.merge(state).map_err(|error| damaged(error.to_string()))?;
         }
@@ -332,24 +471,80 @@ impl Operator for Train {
 
     fn finish(&mut self) -> Result<()> {
         if self.entry.training.bool("version.final") {
-            let model = self.training.model();
-            let (artifact, rows) = (model.save(), model.rows_learned());
-            self.register("final", &artifact, rows, None, None)?;
+            let last = self.learning.last().map_err(|error| model_error(&self.entry.name, error))?;
+            self.register("final", &last.artifact, last.rows_learned, None, None)?;
         }
         Ok(())
     }
 
     fn model_report(&self) -> Option<ModelReport> {
-        let counts = self.training.counts();
+        let counts = self.learning.counts();
         Some(ModelReport {
             rows_predicted: counts.rows,
             rows_learned: counts.learned_rows,
             rows_unlabelled: counts.unlabelled_rows,
             rows_waiting_max: self.rows_waiting_peak,
-            state_bytes: self.training.state_bytes() as u64,
+            state_bytes: self.learning.state_bytes() as u64,
             ..self.report.clone()
         })
     }
+}
+
+/// How one model learns from all rows, from nothing or from a version.
+fn whole(entry: &ModelEntry, start: Option<u64>, setting: &TrainSetting) -> Result<Box<dyn Training>> {
+    let model = match start {
+        Some(number) => {
+            if setting.models.keyed_version(&entry.name, number)?.is_some() {
+                return Err(Error::Data(format!(
+                    "model '{}' cannot go on from version {number}, which has a model a key: write TABLE … PARTITION BY",
+                    entry.name
+                )));
+            }
+            let bytes = setting.models.version_bytes(&entry.name, number)?;
+            let model = Model::load(&bytes).map_err(|error| unreadable(entry, number, error))?;
+            check_start(entry, &model, number)?;
+            model
+        }
+        None => Model::new(entry.spec.clone()).map_err(|error| Error::Internal(error.to_string()))?,
+    };
+    let mut training = entry.training(model).map_err(|error| model_error(&entry.name, error))?;
+    training.set_pending_rows_max(usize::try_from(entry.training.int("label.rows-waiting-max")).ok());
+    training.set_version_points(entry.version_points.iter().map(|(time, _)| *time).collect());
+    Ok(training)
+}
+
+/// The version that the models of keys go on from.
+fn keyed_start(entry: &ModelEntry, number: u64, setting: &TrainSetting) -> Result<Reader<BufReader<File>>> {
+    let Some(reader) = setting.models.keyed_version(&entry.name, number)? else {
+        return Err(Error::Data(format!(
+            "model '{}' cannot go on from version {number}, which is one model for all rows: leave PARTITION BY out",
+            entry.name
+        )));
+    };
+    let untrained = Model::load(&reader.header().untrained).map_err(|error| unreadable(entry, number, error))?;
+    check_start(entry, &untrained, number)?;
+    if untrained.spec() != &entry.spec {
+        return Err(Error::Data(format!(
+            "model '{}' cannot go on from version {number}: models of keys go on only with what was declared then",
+            entry.name
+        )));
+    }
+    Ok(reader)
+}
+
+fn unreadable(entry: &ModelEntry, number: u64, error: tidegate_ml::Error) -> Error {
+    Error::Storage(format!("version {number} of model '{}': {error}", entry.name))
+}
+
+/// Whether training can go on from a version's model.
+fn check_start(entry: &ModelEntry, model: &Model, number: u64) -> Result<()> {
+    if model.spec().inputs != entry.spec.inputs || model.spec().label != entry.spec.label {
+        return Err(Error::Data(format!(
+            "model '{}' cannot go on from version {number}: its INPUT or OUTPUT was declared otherwise then",
+            entry.name
+        )));
+    }
+    Ok(())
 }
 
 /// What is measured prequentially, for the facts of a version.
@@ -367,6 +562,7 @@ fn measures(task: Task, probability: bool) -> Vec<(&'static str, Box<dyn Metric>
 pub(crate) fn model_error(name: &str, error: tidegate_ml::Error) -> Error {
     match error {
         tidegate_ml::Error::Data(_) => Error::Data(format!("model '{name}': {error}")),
+        tidegate_ml::Error::Store(_) => Error::Storage(format!("model '{name}': {error}")),
         tidegate_ml::Error::Limit(_) => Error::Limit(format!("model '{name}': {error}")),
         other => Error::Internal(format!("model '{name}': {other}")),
     }
