@@ -3,6 +3,7 @@
 mod bad_input;
 mod crash;
 mod golden;
+mod keyed;
 mod readme;
 mod reference;
 mod reference_page;

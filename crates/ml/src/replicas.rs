@@ -1,12 +1,13 @@
 //! One model trained by several replicas, which are merged now and then.
 //!
 //! ```text
-//!              rows 0 3 6 …      ┌─► replica 0 ─┐          ┌─► replica 0 ─┐
-//!  rows ──►    rows 1 4 7 …   ───┼─► replica 1 ─┼─► merged ┼─► replica 1 ─┼─► merged …
-//!              rows 2 5 8 …      └─► replica 2 ─┘          └─► replica 2 ─┘
+//!            rows 0 … 255         ┌─► replica 0 ─┐          ┌─► replica 0 ─┐
+//!  rows ──►  rows 256 … 511   ────┼─► replica 1 ─┼─► merged ┼─► replica 1 ─┼─► merged …
+//!            rows 512 … 767       └─► replica 2 ─┘          └─► replica 2 ─┘
 //!                                 `sync_rows` rows          `sync_rows` rows
 //! ```
-//! A row belongs to one replica: to the next in turn, or to that of its shard. The replica predicts it, and learns it when its
+//! A row belongs to one replica: replicas take 256 rows each in turn (fewer where not every one could before the next sync), or
+//! each the rows of its shards. The replica predicts it, and learns it when its
 //! label is known, by the watermark of all rows. Before row `k · sync_rows` all replicas learn what is due by then, are merged,
 //! and go on from what they make together. How learners and transforms merge is theirs ([`Learner::merge_since`],
 //! [`Transform::merge_since`]); what replicas have in common, having all begun with it, counts once. A snapshot at a version
@@ -44,6 +45,10 @@ const FORMAT: u8 = 1;
 
 /// Rows of a replica below which working at once costs more than it gains.
 const ROWS_TO_SPREAD_MIN: usize = if cfg!(test) { 4 } else { 64 };
+
+/// So many rows a replica takes at a time, if between two syncs there are as many for each: neighbours, which are copied in one
+/// go, and resemble each other on many streams.
+const ROWS_IN_TURN_MAX: u64 = 256;
 
 /// Texts that a replica keeps below which those of no use are not looked for.
 const TEXTS_TO_SWEEP_MIN: usize = if cfg!(test) { 8 } else { 65_536 };
@@ -201,7 +206,7 @@ impl Replicas {
         let spread = if rows < ROWS_TO_SPREAD_MIN * count { &InTurn } else { spread };
         let mut of_replica = vec![Vec::with_capacity(rows / count + 1); count];
         for row in 0..rows {
-            let number = shards.map_or(self.rows + row as u64, |shards| shards[row]);
+            let number = shards.map_or((self.rows + row as u64) / self.rows_in_turn(), |shards| shards[row]);
             of_replica[(number % count as u64) as usize].push(row as u32);
         }
         self.read(batch, &of_replica, spread)?;
@@ -248,6 +253,11 @@ impl Replicas {
         }
         let predictions = together(self.merged.finish(self.merged.predictions(0))?, &pieces, &places)?;
         Ok(Processed { predictions, versions })
+    }
+
+    /// How many rows a replica takes before it is the next one's turn.
+    fn rows_in_turn(&self) -> u64 {
+        (self.sync_rows / self.replicas.len() as u64).clamp(1, ROWS_IN_TURN_MAX)
     }
 
     /// Has each replica read its rows of a batch. On an error, which is that of the first row with one, nothing has changed.

@@ -62,7 +62,7 @@ pub const TRAINING_OPTIONS: &[OptionDef] = &[
         "training.shard-by",
         Kind::List,
         "With 'training.parallelism': columns of the input; rows that are equal in them are learned by the same replica. Left \
-         out: the replicas take rows in turn.",
+         out: the replicas take rows in turn, 256 at a time.",
     ),
     OptionDef::new(
         "keyed.unknown",

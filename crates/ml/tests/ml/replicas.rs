@@ -53,7 +53,8 @@ impl Stream {
     }
 
     fn replica(&self, row: usize, count: usize) -> usize {
-        (self.shards.as_ref().map_or(row as u64, |shards| shards[row]) % count as u64) as usize
+        let in_turn = SYNC_ROWS / count as u64;
+        (self.shards.as_ref().map_or(row as u64 / in_turn, |shards| shards[row]) % count as u64) as usize
     }
 }
 

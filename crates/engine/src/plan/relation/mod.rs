@@ -23,7 +23,8 @@ use crate::plan::attribute::{rowtime, to_milliseconds};
 use crate::plan::node::{LoadedModel, PredictNode, ReportKind, ReportNode, Same, TrainNode};
 use crate::plan::window::WindowFunction;
 
-const INPUT: Parameter = Parameter::required("INPUT", Kind::Table, "The rows.");
+const INPUT: Parameter =
+    Parameter::required("INPUT", Kind::Table, "The rows. `TABLE t PARTITION BY key`: each key has a model of its own.");
 const MODEL: Parameter = Parameter::required("MODEL", Kind::Model, "The model.");
 const LABEL: Parameter = Parameter::required("LABEL", Kind::Descriptor, "The column that holds the true label.");
 const ARGS: Parameter = Parameter::optional(

@@ -129,10 +129,9 @@ impl KeyedLearning {
         &self.keyed
     }
 
-    /// Bytes of memory that all of it takes, and how many keys have gone to disk.
-    pub(super) fn size(&self) -> (usize, u64) {
-        let store = self.keyed.store();
-        (self.keyed.state_bytes() + store.bytes(), store.spilled_keys())
+    /// Bytes of memory that all of it takes.
+    pub(super) fn state_bytes(&self) -> usize {
+        self.keyed.state_bytes() + self.keyed.store().bytes()
     }
 
     pub(super) fn snapshot(&mut self) -> Result<Vec<u8>> {

@@ -177,7 +177,7 @@ impl Learning {
     fn state_bytes(&self) -> usize {
         match self {
             Self::Whole(training) => training.state_bytes(),
-            Self::Keyed(learning) => learning.size().0,
+            Self::Keyed(learning) => learning.state_bytes(),
         }
     }
 }
