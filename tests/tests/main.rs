@@ -8,3 +8,4 @@ mod readme;
 mod reference;
 mod reference_page;
 mod slt;
+mod unbounded;

@@ -55,6 +55,20 @@ pub const SETTINGS: &[OptionDef] = &[
         "How long SELECT DISTINCT and ROW_NUMBER() OVER (…) = 1 over a stream know a key after its first row, in event time. 0 \
          keeps keys for ever.",
     ),
+    OptionDef::new(
+        "table.exec.source.idle-timeout",
+        Kind::Duration,
+        "5 s",
+        "After how long without rows an unbounded source, or a part of it such as a partition, is idle if it has given all that it \
+         has: other ones do not wait for its event time any longer. 0 waits for ever.",
+    ),
+    OptionDef::new(
+        "execution.watermark-alignment.max-drift",
+        Kind::Duration,
+        "0 s",
+        "How far the event time of a source may be ahead of the slowest source of the job before it is not read for a while. 0 sets \
+         no limit; the source that is behind is read first in any case.",
+    ),
     OptionDef::optional(
         "registry.path",
         Kind::Text,

@@ -310,6 +310,8 @@ impl Session {
                 checking: self.checking,
             },
             memory_bytes_max: memory_bytes_max(&self.settings),
+            idle_after: self.positive_duration("table.exec.source.idle-timeout"),
+            max_drift_ms: self.positive_duration("execution.watermark-alignment.max-drift").map(milliseconds),
             checking: self.checking,
         }
     }
@@ -332,13 +334,21 @@ impl Session {
 
     /// How long keys of deduplication are kept; `None`: for ever.
     fn state_ttl_ms(&self) -> Option<i64> {
-        let ttl = self.settings.duration("table.exec.state.ttl").filter(|ttl| !ttl.is_zero())?;
-        Some(i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX))
+        self.positive_duration("table.exec.state.ttl").map(milliseconds)
+    }
+
+    /// A setting for which 0 means none.
+    fn positive_duration(&self, setting: &str) -> Option<Duration> {
+        self.settings.duration(setting).filter(|duration| !duration.is_zero())
     }
 
     fn must_stream_by_setting(&self) -> bool {
         self.settings.text("execution.runtime-mode") == "streaming"
     }
+}
+
+fn milliseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Whether a statement is a job, with a place in the history of its script.

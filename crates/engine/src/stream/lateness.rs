@@ -64,6 +64,12 @@ impl Lateness {
         }
     }
 
+    /// Takes in that the input is idle and not waited for any longer, and gives the operator's watermark.
+    pub(crate) fn idle(&mut self, time: i64) -> i64 {
+        self.saved.watermark = self.saved.watermark.max(time);
+        self.saved.watermark
+    }
+
     pub(crate) fn rows_late(&self) -> u64 {
         self.saved.rows_late
     }
@@ -96,6 +102,13 @@ mod tests {
         }
         assert_eq!(after, [2, 7, 7, 7, 13]);
         assert_eq!((lateness.advance(100), lateness.advance(AFTER_ALL)), (13, AFTER_ALL));
+    }
+
+    #[test]
+    fn an_idle_input_is_not_waited_for() {
+        let mut lateness = Lateness::new(Origin::Rows { delay_ms: 2 });
+        lateness.row(Some(10), false);
+        assert_eq!((lateness.idle(5), lateness.idle(20), lateness.watermark()), (8, 20, 20));
     }
 
     #[test]
