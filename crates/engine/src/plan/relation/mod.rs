@@ -1,5 +1,7 @@
-//! Functions of the FROM clause become plan nodes: here the ML functions, in [`window`] those of windows.
+//! Functions of the FROM clause become plan nodes: here the ML functions, in [`window`] those of windows. [`keys`] has what they
+//! have in common about PARTITION BY.
 
+mod keys;
 mod window;
 
 use std::sync::Arc;
@@ -11,13 +13,11 @@ use datafusion::datasource::{MemTable, provider_as_source};
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::planner::{PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning};
 use datafusion::logical_expr::{Expr, Extension, LogicalPlan, LogicalPlanBuilder, UserDefinedLogicalNodeCore};
-use tidegate_ml::keys::can_be_key;
 use tidegate_ml::{InputKind, ModelSpec, OutputRole, Task};
 use tidegate_sql::call::{Bound, Kind, Parameter, Signature, TableArgument, TableFunction};
-use tidegate_sql::sqlparser::ast::{self, Ident, Spanned, TableFactor, TableVersion};
+use tidegate_sql::sqlparser::ast::{Ident, Spanned, TableFactor, TableVersion};
 use tidegate_sql::{Diagnostic, Span, literal};
 
-use self::window::listed;
 use crate::catalog::models::{Models, ReferenceError};
 use crate::plan::attribute::{rowtime, to_milliseconds};
 use crate::plan::node::{LoadedModel, PredictNode, ReportKind, ReportNode, Same, TrainNode};
@@ -201,30 +201,6 @@ impl CallPlanner<'_> {
         Ok((input, keys))
     }
 
-    /// The columns that a table argument is partitioned by.
-    fn partition(&self, argument: &str, table: &TableArgument, schema: &DFSchema) -> Result<Vec<usize>> {
-        let mut keys = Vec::new();
-        for expr in table.partition_by.iter().flat_map(listed) {
-            let ast::Expr::Identifier(key) = expr else {
-                return self.refuse(argument, format!("PARTITION BY takes columns of the table; found {expr}"));
-            };
-            keys.push(self.column(schema, key)?);
-        }
-        Ok(keys)
-    }
-
-    /// The same, where the columns are the keys of models.
-    fn keyed_input(&mut self, argument: &str) -> Result<(LogicalPlan, Vec<usize>)> {
-        let (input, keys) = self.input(argument)?;
-        if let Some(key) = keys.iter().find(|key| !can_be_key(input.schema().field(**key).data_type())) {
-            let field = input.schema().field(*key);
-            let found = crate::types::sql_type(field.data_type());
-            return self
-                .refuse(argument, format!("PARTITION BY: {found} '{}' cannot be the key of a model", field.name()));
-        }
-        Ok((input, keys))
-    }
-
     /// The rows of a table argument, whatever it is partitioned by.
     fn table(&mut self, argument: &str, table: &TableArgument) -> Result<LogicalPlan> {
         let TableArgument { query, name, order_by, .. } = table;
@@ -392,25 +368,6 @@ impl CallPlanner<'_> {
         }))
     }
 
-    /// A column that the model's option 'training.shard-by' names.
-    fn shard_column(&self, schema: &DFSchema, name: &str) -> Result<usize> {
-        let names = || schema.fields().iter().map(|field| field.name().as_str());
-        let Some(index) = schema.fields().iter().position(|field| field.name() == name) else {
-            let hint = match tidegate_options::nearest(name, names()) {
-                Some(near) => format!("did you mean '{near}'?"),
-                None => format!("its columns are: {}", names().collect::<Vec<_>>().join(", ")),
-            };
-            return self
-                .refuse("MODEL", format!("option 'training.shard-by': the input has no column '{name}'; {hint}"));
-        };
-        if !can_be_key(schema.field(index).data_type()) {
-            let found = crate::types::sql_type(schema.field(index).data_type());
-            return self
-                .refuse("MODEL", format!("option 'training.shard-by': rows cannot be spread by {found} '{name}'"));
-        }
-        Ok(index)
-    }
-
     fn check_label(&self, schema: &DFSchema, spec: &ModelSpec, label: usize) -> Result<()> {
         let data_type = schema.field(label).data_type();
         let fits = match spec.label {
@@ -464,22 +421,6 @@ impl CallPlanner<'_> {
         let (args, keys) = (columns(args), columns(keys));
         let node = PredictNode::try_new(input, Same(Arc::clone(&model)), args, keys)?;
         Ok((extension(node), model))
-    }
-
-    /// Whether the input is partitioned as the version is.
-    fn check_keys(&self, schema: &DFSchema, model: &LoadedModel, keys: &[usize]) -> Result<()> {
-        let own = model.keyed.as_ref().map_or(&[][..], |keyed| &keyed.header().key_columns);
-        let reference = &model.reference;
-        if own.len() == keys.len() || model.stands_in {
-            return Ok(());
-        }
-        if own.is_empty() {
-            return self.refuse("INPUT", format!("'{reference}' is one model for all rows: leave PARTITION BY out"));
-        }
-        let names: Vec<&str> = keys.iter().map(|key| schema.field(*key).name().as_str()).collect();
-        let found = if names.is_empty() { "no PARTITION BY".to_string() } else { format!("({})", names.join(", ")) };
-        let wanted = own.join(", ");
-        self.refuse("INPUT", format!("'{reference}' has a model for each ({wanted}), and the input {found}: write TABLE … PARTITION BY {wanted}"))
     }
 
     fn report(&mut self, kind: ReportKind) -> Result<LogicalPlan> {

@@ -15,8 +15,9 @@ use tidegate_ml::keys::Keys;
 use tidegate_ml::snapshot::{decode, encode};
 use tidegate_ml::{Error as MlError, Model, Result as MlResult};
 
+use super::learning::{Artifact, Made, Times, Version};
+use super::model_error;
 use super::store::Store;
-use super::{Artifact, Made, Version};
 use crate::catalog::model::ModelEntry;
 use crate::threads::Threads;
 use crate::{Error, Result};
@@ -90,12 +91,12 @@ impl KeyedLearning {
         &mut self,
         batch: &RecordBatch,
         keys: &[ArrayRef],
-        times: super::Times<'_>,
+        times: Times<'_>,
         threads: &Threads,
     ) -> MlResult<Made> {
         self.begin()?;
         let keys = Keys::read(keys, batch.num_rows())?;
-        let super::Times { event_time, label_time, delay } = times;
+        let Times { event_time, label_time, delay } = times;
         let arrivals = KeyedArrivals { batch, keys: &keys, event_time, label_time, delay };
         let (about, mut versions) = (&self.about, Vec::new());
         let predictions = self.keyed.process(&arrivals, threads, &mut |keyed, reached| {
@@ -135,7 +136,7 @@ impl KeyedLearning {
     }
 
     pub(super) fn snapshot(&mut self) -> Result<Vec<u8>> {
-        self.begin().map_err(|error| super::model_error(&self.about.model, error))?;
+        self.begin().map_err(|error| model_error(&self.about.model, error))?;
         let (ttl, watermark) = (self.about.settings.ttl, self.keyed.watermark());
         let over = |state: &[u8]| is_over(state, ttl, watermark).map_err(|error| Error::Storage(error.to_string()));
         let savepoint = self.keyed.states().checkpoint(&over)?;

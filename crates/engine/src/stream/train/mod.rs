@@ -1,36 +1,31 @@
 //! `ML_TRAIN`: each row is predicted as it comes, and learned when its label is known.
 //!
-//! The learning itself is that of [`Training`], or with a model a key that of [`keyed`]; this operator gives it the right
+//! The learning itself is that of [`learning`]; this operator gives it the right
 //! columns, deals with rows that the model does not take, and registers versions.
 //!
 //! | file | what it is |
 //! |---|---|
+//! | [`learning`] | how it learns: one model, replicas of it, or a model a key |
 //! | [`keyed`] | a model a key |
 //! | [`store`] | where the states of keys are kept: in memory, and on disk |
 
 mod keyed;
+mod learning;
 mod store;
 
-use std::fs::File;
-use std::io::BufReader;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, RecordBatchOptions};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use serde::{Deserialize, Serialize};
-use tidegate_ml::keyed::version::Reader;
-use tidegate_ml::keys::Keys;
 use tidegate_ml::metric::{METRICS, Metric};
-use tidegate_ml::prequential::{Counts, Processed, Snapshot};
 use tidegate_ml::snapshot::{decode, encode};
-use tidegate_ml::training::{Arrivals, Training};
-use tidegate_ml::{DataFault, LabelKind, Model, OutputRole, Task};
+use tidegate_ml::{DataFault, LabelKind, OutputRole, Task};
 use tidegate_registry::VersionFacts;
 
-use self::keyed::KeyedLearning;
 pub(crate) use self::keyed::Place;
+use self::learning::{Artifact, Learning, Made, Times, Version};
 use super::operator::{AFTER_ALL, Operator};
 use crate::batch::window;
 use crate::catalog::bad_rows::BadRows;
@@ -64,122 +59,6 @@ struct Columns {
     shard_by: Vec<usize>,
     /// Whose values have a model each; empty: one model for all rows.
     keys: Vec<usize>,
-}
-
-/// How it learns.
-enum Learning {
-    /// One model from all rows.
-    Whole(Box<dyn Training>),
-    /// A model a key.
-    Keyed(Box<KeyedLearning>),
-}
-
-/// When the rows of a batch come.
-#[derive(Clone, Copy)]
-struct Times<'a> {
-    event_time: &'a [i64],
-    label_time: Option<&'a Int64Array>,
-    delay: i64,
-}
-
-/// What came of a batch.
-struct Made {
-    predictions: RecordBatch,
-    versions: Vec<Version>,
-}
-
-/// A version whose time has come.
-struct Version {
-    time: i64,
-    /// How many rows of the batch had been predicted by then.
-    row: usize,
-    rows_learned: u64,
-    artifact: Artifact,
-}
-
-/// What a version holds.
-enum Artifact {
-    Bytes(Vec<u8>),
-    File(PathBuf),
-}
-
-impl From<Snapshot> for Version {
-    fn from(snapshot: Snapshot) -> Self {
-        let Snapshot { time, row, rows_learned, artifact } = snapshot;
-        Self { time, row, rows_learned, artifact: Artifact::Bytes(artifact) }
-    }
-}
-
-impl Learning {
-    fn process(
-        &mut self,
-        batch: &RecordBatch,
-        times: Times<'_>,
-        columns: &[ArrayRef],
-        threads: &Threads,
-    ) -> Result<Made, tidegate_ml::Error> {
-        match self {
-            Self::Whole(training) => {
-                let shards = match columns {
-                    [] => None,
-                    columns => Some(Keys::read(columns, batch.num_rows())?.hashes()),
-                };
-                let Times { event_time, label_time, delay } = times;
-                let arrivals = Arrivals { batch, event_time, label_time, delay, shards: shards.as_deref() };
-                let Processed { predictions, versions } = training.process(&arrivals, threads)?;
-                Ok(Made { predictions, versions: versions.into_iter().map(Version::from).collect() })
-            }
-            Self::Keyed(learning) => learning.process(batch, columns, times, threads),
-        }
-    }
-
-    fn check(&self, batch: &RecordBatch) -> Result<Vec<DataFault>, tidegate_ml::Error> {
-        match self {
-            Self::Whole(training) => training.check(batch),
-            Self::Keyed(learning) => learning.keyed().check(batch),
-        }
-    }
-
-    /// Ends the input; gives the versions whose point was not reached before.
-    fn end(&mut self, threads: &Threads) -> Result<Vec<Version>, tidegate_ml::Error> {
-        match self {
-            Self::Whole(training) => Ok(training.finish(threads)?.into_iter().map(Version::from).collect()),
-            Self::Keyed(learning) => learning.end(),
-        }
-    }
-
-    /// All that was learned.
-    fn last(&mut self) -> Result<Version, tidegate_ml::Error> {
-        match self {
-            Self::Whole(training) => {
-                let model = training.model();
-                let (rows_learned, artifact) = (model.rows_learned(), Artifact::Bytes(model.save()));
-                Ok(Version { time: 0, row: 0, rows_learned, artifact })
-            }
-            Self::Keyed(learning) => learning.last(),
-        }
-    }
-
-    fn counts(&self) -> Counts {
-        match self {
-            Self::Whole(training) => training.counts(),
-            Self::Keyed(learning) => learning.keyed().counts(),
-        }
-    }
-
-    fn pending_rows(&self) -> usize {
-        match self {
-            Self::Whole(training) => training.pending_rows(),
-            Self::Keyed(learning) => learning.keyed().pending_rows(),
-        }
-    }
-
-    fn state_bytes(&self) -> usize {
-        match self {
-            Self::Whole(training) => training.state_bytes(),
-            Self::Keyed(learning) => learning.state_bytes(),
-        }
-    }
 }
 
 /// Trains a model on a stream.
@@ -223,18 +102,7 @@ impl Train {
         place: Place<'_>,
     ) -> Result<Self> {
         let entry = Arc::clone(&node.model.0);
-        let learning = match node.keys.as_slice() {
-            [] => Learning::Whole(whole(&entry, node.start, setting)?),
-            keys => {
-                let names = keys.iter().map(|key| node.input.schema().field(*key).name().clone()).collect();
-                let start = match node.start {
-                    Some(number) => Some(keyed_start(&entry, number, setting)?),
-                    None => None,
-                };
-                let learning = KeyedLearning::new(&entry, names, place, start);
-                Learning::Keyed(Box::new(learning.map_err(|error| model_error(&entry.name, error))?))
-            }
-        };
+        let learning = Learning::new(node, &setting.models, place)?;
         let role = |role: OutputRole| entry.spec.outputs.iter().position(|output| output.role == role);
         let two_classes = entry.spec.label == LabelKind::Boolean;
         let probability = role(OutputRole::Probability).filter(|_| two_classes);
@@ -438,10 +306,7 @@ impl Operator for Train {
 
     fn snapshot(&mut self) -> Result<Vec<u8>> {
         Ok(encode(&Saved {
-            learning: match &mut self.learning {
-                Learning::Whole(training) => training.save(),
-                Learning::Keyed(learning) => learning.snapshot()?,
-            },
+            learning: self.learning.snapshot()?,
             measures: self.measures.iter().map(|(_, measure)| measure.save()).collect(),
             versions: self.report.versions.clone(),
             rows_bad: self.report.rows_bad,
@@ -453,12 +318,7 @@ impl Operator for Train {
     fn restore(&mut self, state: &[u8]) -> Result<()> {
         let damaged = |error: String| Error::Storage(format!("the checkpoint of model '{}': {error}", self.entry.name));
         let saved: Saved = decode(state).map_err(|error| damaged(error.to_string()))?;
-        match &mut self.learning {
-            Learning::Whole(training) => {
-                training.restore(&saved.learning).map_err(|error| damaged(error.to_string()))?;
-            }
-            Learning::Keyed(learning) => learning.restore(&saved.learning)?,
-        }
+        self.learning.restore(&self.entry.name, &saved.learning)?;
         for ((_, measure), state) in self.measures.iter_mut().zip(&saved.measures) {
             measure.merge(state).map_err(|error| damaged(error.to_string()))?;
         }
@@ -488,63 +348,6 @@ impl Operator for Train {
             ..self.report.clone()
         })
     }
-}
-
-/// How one model learns from all rows, from nothing or from a version.
-fn whole(entry: &ModelEntry, start: Option<u64>, setting: &TrainSetting) -> Result<Box<dyn Training>> {
-    let model = match start {
-        Some(number) => {
-            if setting.models.keyed_version(&entry.name, number)?.is_some() {
-                return Err(Error::Data(format!(
-                    "model '{}' cannot go on from version {number}, which has a model a key: write TABLE … PARTITION BY",
-                    entry.name
-                )));
-            }
-            let bytes = setting.models.version_bytes(&entry.name, number)?;
-            let model = Model::load(&bytes).map_err(|error| unreadable(entry, number, error))?;
-            check_start(entry, &model, number)?;
-            model
-        }
-        None => Model::new(entry.spec.clone()).map_err(|error| Error::Internal(error.to_string()))?,
-    };
-    let mut training = entry.training(model).map_err(|error| model_error(&entry.name, error))?;
-    training.set_pending_rows_max(usize::try_from(entry.training.int("label.rows-waiting-max")).ok());
-    training.set_version_points(entry.version_points.iter().map(|(time, _)| *time).collect());
-    Ok(training)
-}
-
-/// The version that the models of keys go on from.
-fn keyed_start(entry: &ModelEntry, number: u64, setting: &TrainSetting) -> Result<Reader<BufReader<File>>> {
-    let Some(reader) = setting.models.keyed_version(&entry.name, number)? else {
-        return Err(Error::Data(format!(
-            "model '{}' cannot go on from version {number}, which is one model for all rows: leave PARTITION BY out",
-            entry.name
-        )));
-    };
-    let untrained = Model::load(&reader.header().untrained).map_err(|error| unreadable(entry, number, error))?;
-    check_start(entry, &untrained, number)?;
-    if untrained.spec() != &entry.spec {
-        return Err(Error::Data(format!(
-            "model '{}' cannot go on from version {number}: models of keys go on only with what was declared then",
-            entry.name
-        )));
-    }
-    Ok(reader)
-}
-
-fn unreadable(entry: &ModelEntry, number: u64, error: tidegate_ml::Error) -> Error {
-    Error::Storage(format!("version {number} of model '{}': {error}", entry.name))
-}
-
-/// Whether training can go on from a version's model.
-fn check_start(entry: &ModelEntry, model: &Model, number: u64) -> Result<()> {
-    if model.spec().inputs != entry.spec.inputs || model.spec().label != entry.spec.label {
-        return Err(Error::Data(format!(
-            "model '{}' cannot go on from version {number}: its INPUT or OUTPUT was declared otherwise then",
-            entry.name
-        )));
-    }
-    Ok(())
 }
 
 /// What is measured prequentially, for the facts of a version.
