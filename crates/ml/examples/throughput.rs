@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
-use tidegate_ml::keyed::{Keyed, KeyedArrivals, KeyedSettings, States, StatesOfShard, Unknown};
+use tidegate_ml::keyed::{Change, Keyed, KeyedArrivals, KeyedSettings, States, StatesOfShard, Unknown};
 use tidegate_ml::keys::Keys;
 use tidegate_ml::prequential::Prequential;
 use tidegate_ml::spread::InTurn;
@@ -116,10 +116,7 @@ impl States for InMemory {
         &mut self.0
     }
 
-    fn change_all(
-        &mut self,
-        change: &mut dyn FnMut(&[u8], &[u8]) -> tidegate_ml::Result<Option<Vec<u8>>>,
-    ) -> tidegate_ml::Result<()> {
+    fn change_all(&mut self, change: &mut Change<'_>) -> tidegate_ml::Result<()> {
         for (key, state) in &mut self.0[0].0 {
             if let Some(changed) = change(key, state)? {
                 *state = changed;

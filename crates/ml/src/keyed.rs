@@ -46,6 +46,9 @@ const FORMAT: u8 = 1;
 /// Rows below which shards working at once costs more than it gains.
 const ROWS_TO_SPREAD_MIN: usize = if cfg!(test) { 16 } else { 512 };
 
+/// Gives for a key and its state another state, or `None` to leave it as it is.
+pub type Change<'a> = dyn FnMut(&[u8], &[u8]) -> Result<Option<Vec<u8>>> + 'a;
+
 /// What keeps the states of keys, in as many parts as there are shards.
 pub trait States: Send {
     /// A part, which has keys of its own.
@@ -58,7 +61,7 @@ pub trait States: Send {
     ///
     /// # Errors
     /// When the store fails, or `change`.
-    fn change_all(&mut self, change: &mut dyn FnMut(&[u8], &[u8]) -> Result<Option<Vec<u8>>>) -> Result<()>;
+    fn change_all(&mut self, change: &mut Change<'_>) -> Result<()>;
 }
 
 /// The states of the keys of one shard.

@@ -31,6 +31,12 @@ const PART_BYTES_MAX: u32 = 1 << 30;
 /// Blocks that a reader keeps.
 const BLOCKS_KEPT: usize = 64;
 
+/// Takes a key and what it has learned.
+pub type Take<'a> = dyn FnMut(&[u8], &[u8]) -> Result<()> + 'a;
+
+/// Gives what a key has learned.
+pub type Find<'a> = dyn FnMut(&[u8]) -> Result<Option<Vec<u8>>> + 'a;
+
 /// Whether bytes begin as a version of a keyed model does.
 pub fn is_keyed(start: &[u8]) -> bool {
     start.starts_with(MAGIC)
@@ -216,7 +222,7 @@ impl<R: Read + Seek> Reader<R> {
     ///
     /// # Errors
     /// As [`Reader::find`], and when `take` fails.
-    pub fn each(&mut self, take: &mut dyn FnMut(&[u8], &[u8]) -> Result<()>) -> Result<()> {
+    pub fn each(&mut self, take: &mut Take<'_>) -> Result<()> {
         for number in 0..self.index.len() {
             self.block(number)?.iter().try_for_each(|(key, learned)| take(key, learned))?;
         }
@@ -281,12 +287,7 @@ impl Predictor {
     ///
     /// # Errors
     /// As [`Model::predict`], and when `find`, which gives what a key has learned, fails.
-    pub fn predict(
-        &mut self,
-        batch: &RecordBatch,
-        keys: &Keys,
-        find: &mut dyn FnMut(&[u8]) -> Result<Option<Vec<u8>>>,
-    ) -> Result<RecordBatch> {
+    pub fn predict(&mut self, batch: &RecordBatch, keys: &Keys, find: &mut Find<'_>) -> Result<RecordBatch> {
         let mut order: Vec<u32> = (0..batch.num_rows() as u32).collect();
         order.sort_by(|a, b| keys.get(*a as usize).cmp(keys.get(*b as usize)));
         let mut incoming = Incoming { rows: Rows::new(self.bench.pipeline.columns()), ..Incoming::default() };

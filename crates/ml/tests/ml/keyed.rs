@@ -6,7 +6,9 @@ use std::io::Cursor;
 use arrow::array::{Array, Float64Array, Int64Array, RecordBatch, StringArray};
 use proptest::prelude::*;
 use tidegate_ml::keyed::version::{Header, Predictor, Reader, Writer, state_of};
-use tidegate_ml::keyed::{Keyed, KeyedArrivals, KeyedSettings, States, StatesOfShard, Unknown, is_over, learned_of};
+use tidegate_ml::keyed::{
+    Change, Keyed, KeyedArrivals, KeyedSettings, States, StatesOfShard, Unknown, is_over, learned_of,
+};
 use tidegate_ml::keys::Keys;
 use tidegate_ml::spread::{InTurn, Spread, Work};
 use tidegate_ml::{Model, ModelSpec, Result};
@@ -38,7 +40,7 @@ impl States for InMemory {
         &mut self.0
     }
 
-    fn change_all(&mut self, change: &mut dyn FnMut(&[u8], &[u8]) -> Result<Option<Vec<u8>>>) -> Result<()> {
+    fn change_all(&mut self, change: &mut Change<'_>) -> Result<()> {
         for (key, state) in self.0.iter_mut().flat_map(|part| &mut part.0) {
             if let Some(changed) = change(key, state)? {
                 *state = changed;

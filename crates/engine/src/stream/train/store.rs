@@ -16,12 +16,17 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 use redb::{Database, Durability, ReadOnlyTable, ReadableDatabase, ReadableTable, TableDefinition};
-use tidegate_ml::keyed::{States, StatesOfShard};
+use tidegate_ml::keyed::{Change, States, StatesOfShard};
 use tidegate_ml::{Error as MlError, Result as MlResult};
 
 use crate::{Error, Result};
 
 const STATES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("states");
+
+/// Tells whether the state of a key is over.
+pub(super) type IsOver<'a> = dyn Fn(&[u8]) -> Result<bool> + 'a;
+/// Takes a key and its state.
+pub(super) type Take<'a> = dyn FnMut(&[u8], &[u8]) -> Result<()> + 'a;
 
 /// What a key in memory takes besides its bytes and those of its state.
 const OVERHEAD_BYTES: usize = 128;
@@ -94,7 +99,7 @@ impl States for Store {
         &mut self.parts
     }
 
-    fn change_all(&mut self, change: &mut dyn FnMut(&[u8], &[u8]) -> MlResult<Option<Vec<u8>>>) -> MlResult<()> {
+    fn change_all(&mut self, change: &mut Change<'_>) -> MlResult<()> {
         if self.file.is_none() {
             for part in &mut self.parts {
                 for (key, entry) in &mut part.keys {
@@ -261,7 +266,7 @@ impl Store {
     }
 
     /// Makes what there is durable; returns the savepoint to go back to. Keys that `is_over` may go.
-    pub(super) fn checkpoint(&mut self, is_over: &dyn Fn(&[u8]) -> Result<bool>) -> Result<u64> {
+    pub(super) fn checkpoint(&mut self, is_over: &IsOver<'_>) -> Result<u64> {
         self.file()?;
         for part in &mut self.parts {
             let mut over = Vec::new();
@@ -297,7 +302,7 @@ impl Store {
     }
 
     /// Removes keys of the file that are over, as far as so many keys hold them.
-    fn sweep(&mut self, keys: usize, is_over: &dyn Fn(&[u8]) -> Result<bool>) -> Result<()> {
+    fn sweep(&mut self, keys: usize, is_over: &IsOver<'_>) -> Result<()> {
         let path = self.path.clone();
         let failed = |error: redb::Error| failed(&path, error);
         let Some(table) = self.parts.first().and_then(|part| part.table.clone()) else { return Ok(()) };
@@ -349,7 +354,7 @@ impl Store {
     }
 
     /// Every key with its state, in the order of keys.
-    pub(super) fn each(&mut self, take: &mut dyn FnMut(&[u8], &[u8]) -> Result<()>) -> Result<()> {
+    pub(super) fn each(&mut self, take: &mut Take<'_>) -> Result<()> {
         if self.file.is_none() {
             let mut all: Vec<(&[u8], &[u8])> = Vec::new();
             for part in &self.parts {
@@ -400,7 +405,7 @@ mod tests {
         found
     }
 
-    const NEVER: &dyn Fn(&[u8]) -> Result<bool> = &|_| Ok(false);
+    const NEVER: &IsOver<'static> = &|_| Ok(false);
 
     #[test]
     fn keys_past_the_limit_go_to_disk_and_come_back() {

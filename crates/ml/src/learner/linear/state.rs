@@ -486,7 +486,7 @@ impl<const SLOTS: usize> State<SLOTS> {
         ] {
             let moved = part.values.iter().zip(&mut part.slots).zip(then.values.iter().zip(&then.slots));
             for ((weight, slots), then) in moved {
-                if (&*weight, &*slots) != then {
+                if (weight, &*slots) != then {
                     settle(is_intercept, *weight, slots);
                 }
             }
