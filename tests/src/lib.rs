@@ -4,5 +4,6 @@ pub mod binary;
 pub mod data;
 pub mod files;
 pub mod purchases;
+pub mod running;
 
 pub use binary::{Outcome, Workplace};

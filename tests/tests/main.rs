@@ -3,7 +3,9 @@
 mod bad_input;
 mod crash;
 mod golden;
+mod jobs;
 mod keyed;
+mod purchase_stream;
 mod readme;
 mod reference;
 mod reference_page;

@@ -1,10 +1,11 @@
 //! SQL logic tests: each file of `slt/` says what its statements give, and must give it however it is run.
 //!
-//! A file is run with several batch sizes, threads and shards, and with every job stopped after each few rounds and resumed.
+//! A file is run with several batch sizes, threads and shards, and with every job stopped after each few rounds and resumed,
+//! in the same script and in one that has changed.
 //! Tables write to a folder of the run's own. A new file is made by writing its statements and looking at what they give.
 
 use std::cell::{Cell, RefCell};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float64Type, SchemaRef};
@@ -12,7 +13,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use sqllogictest::{DBOutput, DefaultColumnType, Runner};
 use tempfile::TempDir;
 use tidegate_engine::{Error, Observer, RunOptions, Session, SessionConfig, run_script};
-use tidegate_sql::{Parameters, Script, Statement, parse_script};
+use tidegate_sql::{Parameters, Statement, parse_script};
 use tidegate_tests::data::repository;
 
 /// A way to run a file.
@@ -23,15 +24,18 @@ struct Way {
     shards: usize,
     /// Jobs are stopped after so many rounds, again and again until they end.
     stop_every: Option<usize>,
+    /// The script is another one each time that a job is resumed, so that state is matched with what it is of.
+    changes: bool,
 }
 
-const WAYS: [Way; 6] = [
-    Way { batch_size: 8192, threads: 2, shards: 16, stop_every: None },
-    Way { batch_size: 1, threads: 1, shards: 1, stop_every: None },
-    Way { batch_size: 7, threads: 4, shards: 16, stop_every: None },
-    Way { batch_size: 8192, threads: 1, shards: 1, stop_every: Some(1) },
-    Way { batch_size: 1, threads: 2, shards: 16, stop_every: Some(3) },
-    Way { batch_size: 7, threads: 4, shards: 1, stop_every: Some(1) },
+const WAYS: [Way; 7] = [
+    Way { batch_size: 8192, threads: 2, shards: 16, stop_every: None, changes: false },
+    Way { batch_size: 1, threads: 1, shards: 1, stop_every: None, changes: false },
+    Way { batch_size: 7, threads: 4, shards: 16, stop_every: None, changes: false },
+    Way { batch_size: 8192, threads: 1, shards: 1, stop_every: Some(1), changes: false },
+    Way { batch_size: 1, threads: 2, shards: 16, stop_every: Some(3), changes: false },
+    Way { batch_size: 7, threads: 4, shards: 1, stop_every: Some(1), changes: false },
+    Way { batch_size: 100, threads: 2, shards: 4, stop_every: Some(2), changes: true },
 ];
 
 /// Keeps the rows of a result, and asks to stop every so many times that it is looked at, which is once a round.
@@ -84,17 +88,28 @@ impl Engine {
     }
 
     /// Runs a script as `tidegate run` does, and again as often as it is stopped.
-    fn run_stopped(&self, script: &Script, every: usize) -> Result<(), Error> {
+    fn run_stopped(&self, text: &str, every: usize) -> Result<(), Error> {
         // Each time a round or more is done, so it comes to an end.
         for attempt in 0..100_000 {
             let watcher = Watcher { stop_every: Some(every), ..Watcher::default() };
             let mut session = Session::new(self.config.clone())?;
-            match run_script(&mut session, script, &RunOptions { fresh: attempt == 0 }, &watcher) {
+            let remark = if self.way.changes { format!("-- attempt {attempt}\n") } else { String::new() };
+            let script = parse_script("test.slt", &format!("{text}{remark}"), &Parameters::default())?;
+            let from = self.interrupted().filter(|_| self.way.changes && attempt > 0);
+            let options = RunOptions { fresh: attempt == 0, from, ..RunOptions::default() };
+            match run_script(&mut session, &script, &options, &watcher) {
                 Err(Error::Stopped { resumable: true }) => {}
                 other => return other.map(drop),
             }
         }
         panic!("it does not come to an end")
+    }
+
+    /// The folder of a job that has a checkpoint.
+    fn interrupted(&self) -> Option<PathBuf> {
+        let pattern = self.config.home.join("checkpoints/*/step-*/checkpoint");
+        let found = glob::glob(pattern.to_str().expect("UTF-8")).expect("a pattern").find_map(Result::ok)?;
+        found.ancestors().nth(2).map(Path::to_path_buf)
     }
 }
 
@@ -108,7 +123,7 @@ impl sqllogictest::DB for Engine {
         let Some(located) = script.statements.last() else { return Ok(DBOutput::StatementComplete(0)) };
         let watcher = Watcher::default();
         match (&located.statement, self.way.stop_every) {
-            (Statement::Insert(_) | Statement::StatementSet(_), Some(every)) => self.run_stopped(&script, every)?,
+            (Statement::Insert(_) | Statement::StatementSet(_), Some(every)) => self.run_stopped(&text, every)?,
             _ => self.session.execute(&script.source, located, &watcher)?,
         }
         let declares = match &located.statement {

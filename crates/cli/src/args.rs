@@ -62,6 +62,8 @@ pub(crate) enum Command {
     Sql(SqlArgs),
     /// List, show and manage the models of the registry
     Models(ModelsArgs),
+    /// List, show, save and stop the jobs that run here
+    Jobs(JobsArgs),
     /// Print the options of settings, tables and models
     Options(OptionsArgs),
     /// Print the functions
@@ -107,6 +109,15 @@ pub(crate) struct RunArgs {
     /// Start over, even if an interrupted run of this script could go on
     #[arg(long)]
     pub(crate) fresh: bool,
+    /// Begin with the state of a savepoint, or of an interrupted run's folder; the script may have changed
+    #[arg(long, value_name = "SAVEPOINT")]
+    pub(crate) from: Option<PathBuf>,
+    /// With --from: drop state that has no place in the script any more
+    #[arg(long, alias = "allow-non-restored-state", requires = "from")]
+    pub(crate) allow_dropped_state: bool,
+    /// On Ctrl-C, end the sources, close all windows and finish, rather than stop at a checkpoint
+    #[arg(long)]
+    pub(crate) drain: bool,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }
@@ -178,6 +189,48 @@ pub(crate) enum ModelsCommand {
         /// Do not ask
         #[arg(short, long)]
         yes: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct JobsArgs {
+    /// The folder of the jobs' checkpoints [default: checkpoints in the home folder]
+    #[arg(long, value_name = "DIR", global = true)]
+    pub(crate) dir: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(crate) command: JobsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum JobsCommand {
+    /// List the jobs that run, and those that were interrupted
+    List,
+    /// Show a job and its checkpoints
+    Show {
+        /// The job's name or id
+        job: String,
+    },
+    /// Take a savepoint of a running job, which goes on
+    Savepoint {
+        /// The job's name or id
+        job: String,
+        /// The folder that the savepoint is put into [default: as the job's settings say]
+        #[arg(long, value_name = "DIR")]
+        to: Option<PathBuf>,
+    },
+    /// Stop a running job at a checkpoint, as Ctrl-C does
+    Stop {
+        /// The job's name or id
+        job: String,
+        /// Take a savepoint, with which alone the job can go on
+        #[arg(long, conflicts_with = "drain")]
+        savepoint: bool,
+        /// The folder that the savepoint is put into [default: as the job's settings say]
+        #[arg(long, value_name = "DIR", requires = "savepoint")]
+        to: Option<PathBuf>,
+        /// End the sources, close all windows, and let the job come to its end
+        #[arg(long)]
+        drain: bool,
     },
 }
 
@@ -261,6 +314,17 @@ mod tests {
         assert_eq!(run.session.settings, [pair("job.name", "x")]);
         assert!(!run.fresh && !run.output.quiet);
         assert_eq!(run.output.max_rows, 40);
+    }
+
+    #[test]
+    fn flinks_word_for_dropped_state_is_known() {
+        let Command::Run(run) = parse(&["run", "a.sql", "--from", "sp", "--allow-non-restored-state"]).unwrap().command
+        else {
+            panic!("not run")
+        };
+        assert!(run.allow_dropped_state && run.from.is_some());
+        assert!(parse(&["run", "a.sql", "--allow-dropped-state"]).is_err());
+        assert!(parse(&["jobs", "stop", "a", "--savepoint", "--drain"]).is_err());
     }
 
     #[test]

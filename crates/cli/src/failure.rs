@@ -1,5 +1,7 @@
 //! Why the command did not do what it was asked to.
 
+use std::path::PathBuf;
+
 use tidegate_engine::Error;
 use tidegate_sql::SqlError;
 
@@ -26,6 +28,14 @@ pub(crate) enum Failure {
         /// The command that goes on from there.
         resume: String,
     },
+    /// The job was asked to stop with a savepoint: the help says how to go on from it.
+    #[error("stopped; the savepoint is {}", .savepoint.display())]
+    Saved {
+        /// Its folder.
+        savepoint: PathBuf,
+        /// The command that goes on from there.
+        resume: String,
+    },
 }
 
 impl Failure {
@@ -48,7 +58,7 @@ impl Failure {
             Self::Engine(error) => error.exit_code(),
             Self::Command { .. } => 2,
             Self::Storage(_) => 4,
-            Self::Stopped { .. } => 130,
+            Self::Stopped { .. } | Self::Saved { .. } => 130,
         }
     }
 
@@ -57,6 +67,7 @@ impl Failure {
         match self {
             Self::Command { help, .. } => help.clone(),
             Self::Stopped { resume } => Some(format!("`{resume}` goes on from here; add --fresh to start over")),
+            Self::Saved { resume, .. } => Some(format!("`{resume}` goes on from there")),
             Self::Engine(_) | Self::Storage(_) => None,
         }
     }
@@ -71,7 +82,10 @@ impl Failure {
 
     /// Whether nothing went wrong: the user asked for the end.
     pub(crate) fn is_stop(&self) -> bool {
-        matches!(self, Self::Stopped { .. } | Self::Engine(Error::Stopped { .. }))
+        matches!(
+            self,
+            Self::Stopped { .. } | Self::Saved { .. } | Self::Engine(Error::Stopped { .. } | Error::Saved(_))
+        )
     }
 }
 

@@ -130,6 +130,12 @@ impl Error {
         }
     }
 
+    /// Whether the same thing may go well a moment later, without anything being mended in a script or in data: what stores the
+    /// table could not be reached, or refused.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Io { .. })
+    }
+
     /// An error of the operating system, with what was being done to which file.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
         let path = path.display().to_string();

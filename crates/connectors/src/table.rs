@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,6 +58,23 @@ pub trait Table: Send + Sync + fmt::Debug {
     /// # Errors
     /// The connector is a source only, or the target cannot be written, or what was prepared is no longer there.
     fn sink(&self, request: &SinkRequest) -> Result<Box<dyn Sink>>;
+
+    /// Puts the hidden rows that [`Sink::carry`] copied into a folder where a sink of this request looks for them: the sink of
+    /// another run, which then goes on from what that other run prepared. Doing it again changes nothing.
+    ///
+    /// # Errors
+    /// The folder has not what the request says, or the storage refuses.
+    fn adopt(&self, _request: &SinkRequest, _folder: &Path) -> Result<()> {
+        Ok(())
+    }
+
+    /// As [`Table::adopt`], for [`Table::dead_letter_sink`].
+    ///
+    /// # Errors
+    /// As [`Table::adopt`].
+    fn adopt_dead_letters(&self, _request: &SinkRequest, _folder: &Path) -> Result<()> {
+        Ok(())
+    }
 
     /// Where the bad records go when `on-error` is `dead-letter`: a sink over [`dead_letter_schema`] (the schema in the
     /// request is not looked at). `None` with the other policies.
@@ -384,6 +401,15 @@ pub trait Sink: Send {
     /// # Errors
     /// The storage refuses.
     fn finish(&mut self) -> Result<Committed>;
+
+    /// Copies the rows of a `prepare` that are not visible yet into a folder, so that the sink of another run can go on with
+    /// them by [`Table::adopt`]. False if the storage has no way to do that.
+    ///
+    /// # Errors
+    /// The storage refuses.
+    fn carry(&mut self, _prepared: &[u8], _folder: &Path) -> Result<bool> {
+        Ok(false)
+    }
 
     /// Drops what was written and not committed.
     ///

@@ -3,9 +3,11 @@
 //! ```text
 //! <folder>/lock                 held by the process that runs the job
 //! <folder>/run                  which script this is a run of, and how many of its steps are done
-//! <folder>/step-<n>/checkpoint  the newest checkpoint of the step under way
+//! <folder>/step-<n>/checkpoint  the newest checkpoint of the step under way: see [`crate::job::checkpoints`]
 //! <folder>/step-<n>/stage-<k>   rows that the step keeps on disk
+//! <folder>/step-<n>/carried/…   hidden rows of sinks that came with a savepoint
 //! <folder>/step-<n>/logs        of a step that is done: the sinks' logs that are still to be removed
+//! <folder>/request-…, answer-…  what others ask of the job: see [`crate::requests`]
 //! ```
 //! Files are replaced whole: written under another name, flushed, renamed. A run that ends well leaves nothing behind.
 
@@ -19,6 +21,9 @@ use tidegate_connectors::forget;
 use tidegate_ml::snapshot::{decode, encode, open, seal};
 
 use crate::catalog::monitor::storage;
+use crate::job::checkpoints::Checkpoints;
+use crate::requests;
+use crate::savepoint::Savepoint;
 use crate::{Error, Result};
 
 /// The folder of a job, locked while this value lives.
@@ -31,37 +36,152 @@ pub(crate) struct JobFolder {
 
 /// One run of a script, from its start to its end, however often it is interrupted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Run {
+pub(crate) struct Run {
     /// Tells this run from every other one.
-    id: String,
-    /// Of the script, its parameters and settings.
-    fingerprint: u64,
-    steps_done: u32,
+    pub id: String,
+    /// The job's name.
+    pub job: String,
+    pub script: ScriptFacts,
+    pub steps_done: u32,
+    /// When it began, in milliseconds since 1970.
+    pub began_ms: u64,
+    /// The savepoint that it began from.
+    from: Option<String>,
+    /// State that the script has no place for any more may be dropped.
+    allow_dropped: bool,
 }
 
-/// Why an earlier run cannot be gone on with.
-const CHANGED: &str = "the script, its parameters or its settings have changed since the job was interrupted: run with --fresh to begin anew, or put them back to go on";
+/// What a script and what it was given say, as far as that matters to its checkpoints.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ScriptFacts {
+    pub name: String,
+    pub text: String,
+    pub parameters: Vec<(String, String)>,
+    pub settings: Vec<(String, String)>,
+    pub steps: Vec<StepFacts>,
+}
+
+/// A step of a script.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct StepFacts {
+    /// In a few words: `INSERT INTO scored`.
+    pub summary: String,
+    /// What it writes: tables, or a model.
+    pub writes: Vec<String>,
+}
+
+/// What a run begins with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Start<'a> {
+    /// The interrupted run of the same script, if there is one.
+    Resume,
+    /// Nothing: an interrupted run is forgotten.
+    Fresh,
+    /// A savepoint, or the checkpoint of an interrupted run. The script may have changed.
+    From { path: &'a Path, allow_dropped: bool, fresh: bool },
+}
+
+/// What a step needs to know of the run that it belongs to.
+#[derive(Debug, Clone)]
+pub(crate) struct RunHandle {
+    /// The job's folder.
+    pub folder: PathBuf,
+    pub run: Run,
+    pub step: usize,
+}
+
+impl RunHandle {
+    /// Whether state that has no place in the script may be dropped.
+    pub(crate) fn allow_dropped(&self) -> bool {
+        self.run.allow_dropped
+    }
+
+    /// The script's state was taken over: from here on this is the run to go on with.
+    pub(crate) fn accept(&self) -> Result<()> {
+        write_sealed(&self.folder.join("run"), "run", &self.run)
+    }
+
+    /// Nothing is to be gone on with here any more.
+    pub(crate) fn give_up(&self) -> Result<()> {
+        let path = self.folder.join("run");
+        fs::remove_file(&path).map_err(|error| failed("remove", &path, error))
+    }
+}
+
+impl ScriptFacts {
+    /// Whether both are the same script, given the same. Where the script lies makes no difference.
+    fn is_same(&self, other: &Self) -> bool {
+        (&self.text, &self.parameters, &self.settings) == (&other.text, &other.parameters, &other.settings)
+    }
+
+    /// The step that a step of another version of this script has become.
+    fn step_like(&self, other: &Self, step: usize) -> Result<usize> {
+        if self.steps.len() == other.steps.len() {
+            return Ok(step);
+        }
+        let Some(was) = other.steps.get(step) else {
+            return Err(Error::Storage("the savepoint does not say which step of its script it is of".into()));
+        };
+        let shared = |step: &StepFacts| step.writes.iter().filter(|table| was.writes.contains(table)).count();
+        let most = self.steps.iter().map(shared).max().unwrap_or(0);
+        let best: Vec<usize> = (0..self.steps.len()).filter(|i| most > 0 && shared(&self.steps[*i]) == most).collect();
+        match best.as_slice() {
+            [one] => Ok(*one),
+            _ => Err(Error::Usage(format!(
+                "the state is of {}, and the script has no step any more that is clearly the same: it should write the same tables",
+                was.summary
+            ))),
+        }
+    }
+}
 
 impl JobFolder {
-    /// Locks the folder, and finds the run to go on with or begins one. `fresh` forgets an earlier run.
+    /// Locks the folder, and finds the run to go on with or begins one.
     ///
     /// # Errors
     /// [`Error::Busy`] when another process holds the folder; [`Error::Storage`] when the earlier run was of another script, or
     /// the disk refuses.
-    pub(crate) fn open(path: &Path, fingerprint: u64, fresh: bool) -> Result<Self> {
+    pub(crate) fn open(path: &Path, job: &str, script: ScriptFacts, start: Start<'_>) -> Result<Self> {
         fs::create_dir_all(path).map_err(|error| failed("create", path, error))?;
         let lock = lock(path)?;
-        let mut folder = Self { path: path.to_path_buf(), _lock: lock, run: Run::begin(fingerprint) };
-        match read_sealed::<Run>(&folder.path.join("run"), "run")? {
-            Some(run) if !fresh && run.fingerprint == fingerprint => {
-                folder.run = run;
-                for step in 0..folder.steps_done() {
-                    folder.tidy_up(step)?;
-                }
-            }
+        requests::clear(path);
+        let mut folder = Self { path: path.to_path_buf(), _lock: lock, run: Run::begin(job, script) };
+        let forgets = matches!(start, Start::Fresh | Start::From { fresh: true, .. });
+        let known = match read_sealed::<Run>(&folder.path.join("run"), "run") {
+            Err(_) if forgets => None,
+            known => known?,
+        };
+        let has_progress =
+            known.is_some() && (known.as_ref().is_some_and(|run| run.steps_done > 0) || folder.has_checkpoint()?);
+        match (start, known) {
+            (Start::Resume, Some(run)) if run.script.is_same(&folder.run.script) => folder.go_on(run)?,
             // A run that failed before it had done anything leaves nothing to go on with: mend the script and run it again.
-            Some(run) if !fresh && (run.steps_done > 0 || folder.has_checkpoint()?) => {
-                return Err(Error::Storage(format!("{}: {CHANGED}", path.display())));
+            (Start::Resume, Some(_)) if has_progress => {
+                return Err(Error::Storage(format!(
+                    "{0}: the script, its parameters or its settings have changed since the job was interrupted: put them back to go on, run with --from {0} to go on with the state that still fits, or with --fresh to begin anew",
+                    path.display()
+                )));
+            }
+            (Start::From { path: from, allow_dropped, .. }, known) if is_within(from, path) => {
+                let Some(run) = known.filter(|_| has_progress) else {
+                    return Err(Error::Usage(format!("{} has no checkpoint to go on from", path.display())));
+                };
+                folder.change_script(run, allow_dropped)?;
+            }
+            (Start::From { path: from, allow_dropped, fresh }, known) => {
+                let savepoint = Savepoint::read(from)?;
+                match known.filter(|_| has_progress && !fresh) {
+                    Some(run) if run.from.as_ref() == Some(&savepoint.id) && run.script.is_same(&folder.run.script) => {
+                        folder.go_on(run)?;
+                    }
+                    Some(_) => {
+                        return Err(Error::Storage(format!(
+                            "{}: an interrupted run of this job is there, and would be lost: run without --from to go on with it, or with --fresh and --from to give it up for the savepoint",
+                            path.display()
+                        )));
+                    }
+                    None => folder.import(&savepoint, from, allow_dropped)?,
+                }
             }
             _ => {
                 folder.clear()?;
@@ -69,6 +189,41 @@ impl JobFolder {
             }
         }
         Ok(folder)
+    }
+
+    fn go_on(&mut self, run: Run) -> Result<()> {
+        self.run = run;
+        (0..self.steps_done()).try_for_each(|step| self.tidy_up(step))
+    }
+
+    /// Goes on with a run, in a script that has changed since. It is not the run's script before [`RunHandle::accept`].
+    fn change_script(&mut self, run: Run, allow_dropped: bool) -> Result<()> {
+        let script = std::mem::take(&mut self.run.script);
+        let step = run.steps_done as usize;
+        if script.step_like(&run.script, step)? != step {
+            return Err(Error::Usage(format!(
+                "the job was interrupted in its step {}, and that step has another number in the script now: keep the steps before it, or take a savepoint of the script as it was",
+                step + 1
+            )));
+        }
+        self.go_on(Run { script, allow_dropped, ..run })
+    }
+
+    /// Begins a run with the state of a savepoint, as if it had come to a checkpoint with it.
+    fn import(&mut self, savepoint: &Savepoint, from: &Path, allow_dropped: bool) -> Result<()> {
+        let step = self.run.script.step_like(&savepoint.script, savepoint.step as usize)?;
+        self.clear()?;
+        self.run.steps_done = step as u32;
+        self.run.from = Some(savepoint.id.clone());
+        self.run.allow_dropped = allow_dropped;
+        let folder = self.step(step)?;
+        savepoint.copy_files(from, &folder)?;
+        write_sealed(&folder.join("checkpoint"), "checkpoint", &savepoint.checkpoint)
+    }
+
+    /// What a step needs to know.
+    pub(crate) fn handle(&self, step: usize) -> RunHandle {
+        RunHandle { folder: self.path.clone(), run: self.run.clone(), step }
     }
 
     /// A folder for something that is never gone on with, such as a SELECT: `parent/.<name>-<process>`, which no job's
@@ -81,12 +236,13 @@ impl JobFolder {
         for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
             // One that is in use is locked, and stays.
             if entry.file_name().to_string_lossy().starts_with(&prefix)
-                && let Ok(left) = Self::open(&entry.path(), 0, true)
+                && let Ok(left) = Self::open(&entry.path(), name, ScriptFacts::default(), Start::Fresh)
             {
                 left.end()?;
             }
         }
-        Self::open(&parent.join(format!("{prefix}{}", std::process::id())), 0, true)
+        let path = parent.join(format!("{prefix}{}", std::process::id()));
+        Self::open(&path, name, ScriptFacts::default(), Start::Fresh)
     }
 
     /// Names this run.
@@ -141,7 +297,7 @@ impl JobFolder {
     /// Whether the step under way has come to a checkpoint.
     fn has_checkpoint(&self) -> Result<bool> {
         let entries = fs::read_dir(&self.path).map_err(|error| failed("read", &self.path, error))?;
-        Ok(entries.filter_map(|entry| entry.ok()).any(|entry| entry.path().join("checkpoint").exists()))
+        Ok(entries.filter_map(|entry| entry.ok()).any(|entry| Checkpoints::any(&entry.path())))
     }
 
     fn save_run(&self) -> Result<()> {
@@ -165,11 +321,30 @@ impl JobFolder {
 }
 
 impl Run {
-    fn begin(fingerprint: u64) -> Self {
+    fn begin(job: &str, script: ScriptFacts) -> Self {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        Self { id: format!("{:x}-{:x}", now.as_nanos(), std::process::id()), fingerprint, steps_done: 0 }
+        Self {
+            id: format!("{:x}-{:x}", now.as_nanos(), std::process::id()),
+            job: job.to_string(),
+            script,
+            steps_done: 0,
+            began_ms: now.as_millis() as u64,
+            from: None,
+            allow_dropped: false,
+        }
     }
 }
+
+/// Whether a path is a folder or something in it.
+fn is_within(path: &Path, folder: &Path) -> bool {
+    match (fs::canonicalize(path), fs::canonicalize(folder)) {
+        (Ok(path), Ok(folder)) => path.starts_with(folder),
+        _ => false,
+    }
+}
+
+/// How often a folder that is held is looked at again: whoever lists jobs holds it for an instant.
+const LOCK_ATTEMPTS: usize = 5;
 
 fn lock(folder: &Path) -> Result<File> {
     let path = folder.join("lock");
@@ -180,7 +355,15 @@ fn lock(folder: &Path) -> Result<File> {
         .write(true)
         .open(&path)
         .map_err(|error| failed("open", &path, error))?;
-    match file.try_lock() {
+    let mut locked = file.try_lock();
+    for _ in 1..LOCK_ATTEMPTS {
+        if !matches!(locked, Err(TryLockError::WouldBlock)) {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        locked = file.try_lock();
+    }
+    match locked {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
             let mut holder = String::new();
@@ -228,45 +411,63 @@ pub(crate) fn read_sealed<T: DeserializeOwned>(path: &Path, kind: &str) -> Resul
     open(kind, 1, &bytes).and_then(decode).map(Some).map_err(damaged)
 }
 
-fn failed(action: &str, path: &Path, error: std::io::Error) -> Error {
-    Error::Storage(format!("cannot {action} {}: {error}", path.display()))
+/// The process that holds a job's folder, if one does; `Some(None)` if it left no number.
+pub(crate) fn holder(folder: &Path) -> Option<Option<u32>> {
+    let mut file = File::open(folder.join("lock")).ok()?;
+    match file.try_lock_shared() {
+        Err(TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            let _ = file.read_to_string(&mut holder);
+            Some(holder.trim().parse().ok())
+        }
+        _ => None,
+    }
+}
+
+pub(crate) fn failed(action: &str, path: &Path, error: std::io::Error) -> Error {
+    Error::Unavailable(format!("cannot {action} {}: {error}", path.display()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn open(path: &Path, text: &str, fresh: bool) -> Result<JobFolder> {
+        let script = ScriptFacts { text: text.into(), ..ScriptFacts::default() };
+        JobFolder::open(path, "job", script, if fresh { Start::Fresh } else { Start::Resume })
+    }
+
     #[test]
     fn a_folder_is_held_by_one_job_and_names_its_holder() {
         let folder = tempfile::tempdir().unwrap();
-        let held = JobFolder::open(folder.path(), 1, false).unwrap();
-        let error = JobFolder::open(folder.path(), 1, false).unwrap_err();
+        let held = open(folder.path(), "1", false).unwrap();
+        let error = open(folder.path(), "1", false).unwrap_err();
         assert!(matches!(error, Error::Busy { pid: Some(pid), .. } if pid == std::process::id()), "{error}");
         drop(held);
-        assert!(JobFolder::open(folder.path(), 1, false).is_ok());
+        assert!(open(folder.path(), "1", false).is_ok());
     }
 
     #[test]
     fn a_run_is_gone_on_with_unless_the_script_changed() {
         let folder = tempfile::tempdir().unwrap();
-        let mut first = JobFolder::open(folder.path(), 1, false).unwrap();
+        let mut first = open(folder.path(), "1", false).unwrap();
         first.step_done(0, &[]).unwrap();
         let id = first.run_id().to_string();
         drop(first);
-        let again = JobFolder::open(folder.path(), 1, false).unwrap();
+        let again = open(folder.path(), "1", false).unwrap();
         assert_eq!((again.run_id(), again.steps_done()), (id.as_str(), 1));
         drop(again);
-        assert!(JobFolder::open(folder.path(), 2, false).unwrap_err().to_string().contains("--fresh"));
-        let anew = JobFolder::open(folder.path(), 2, true).unwrap();
+        assert!(open(folder.path(), "2", false).unwrap_err().to_string().contains("--fresh"));
+        let anew = open(folder.path(), "2", true).unwrap();
         assert_eq!(anew.steps_done(), 0);
         // Nothing is done yet: another script may begin.
         drop(anew);
-        let other = JobFolder::open(folder.path(), 3, false).unwrap();
+        let other = open(folder.path(), "3", false).unwrap();
         let step = other.step(0).unwrap();
         write_sealed(&step.join("checkpoint"), "checkpoint", &1u32).unwrap();
         drop(other);
-        assert!(JobFolder::open(folder.path(), 4, false).unwrap_err().to_string().contains("--fresh"));
-        JobFolder::open(folder.path(), 3, false).unwrap().end().unwrap();
+        assert!(open(folder.path(), "4", false).unwrap_err().to_string().contains("--fresh"));
+        open(folder.path(), "3", false).unwrap().end().unwrap();
         assert!(!folder.path().join("run").exists());
     }
 
@@ -276,7 +477,7 @@ mod tests {
         let log = folder.path().join(".tidegate-run-0-0.t.csv.commit");
         for killed in [false, true] {
             let job = folder.path().join("job");
-            let mut held = JobFolder::open(&job, 1, true).unwrap();
+            let mut held = open(&job, "1", true).unwrap();
             fs::write(&log, b"log").unwrap();
             if killed {
                 // What a process leaves that is killed between marking the step as done and tidying up.
@@ -284,14 +485,14 @@ mod tests {
                 held.save_run().unwrap();
                 write_sealed(&held.step(0).unwrap().join("logs"), "logs", &vec![&log]).unwrap();
                 drop(held);
-                held = JobFolder::open(&job, 1, false).unwrap();
+                held = open(&job, "1", false).unwrap();
             } else {
                 held.step_done(0, std::slice::from_ref(&log)).unwrap();
             }
             assert!(!log.exists() && !job.join("step-0").exists());
             assert_eq!(held.steps_done(), 1);
         }
-        let mut held = JobFolder::open(&folder.path().join("job"), 1, true).unwrap();
+        let mut held = open(&folder.path().join("job"), "1", true).unwrap();
         let other = folder.path().join("precious.csv");
         fs::write(&other, b"1").unwrap();
         assert!(held.step_done(0, std::slice::from_ref(&other)).is_err());
@@ -302,9 +503,9 @@ mod tests {
     fn what_a_killed_process_left_of_something_passing_is_removed() {
         let folder = tempfile::tempdir().unwrap();
         let abandoned = folder.path().join(".select-1");
-        drop(JobFolder::open(&abandoned, 0, true).unwrap());
+        drop(open(&abandoned, "0", true).unwrap());
         let used = folder.path().join(".select-2");
-        let held = JobFolder::open(&used, 0, true).unwrap();
+        let held = open(&used, "0", true).unwrap();
         let other = folder.path().join("select-3");
         fs::create_dir(&other).unwrap();
         let own = JobFolder::passing(folder.path(), "select").unwrap();
@@ -317,8 +518,8 @@ mod tests {
     #[test]
     fn damaged_files_are_refused_in_words() {
         let folder = tempfile::tempdir().unwrap();
-        drop(JobFolder::open(folder.path(), 1, false).unwrap());
+        drop(open(folder.path(), "1", false).unwrap());
         fs::write(folder.path().join("run"), b"rubbish").unwrap();
-        assert!(JobFolder::open(folder.path(), 1, false).unwrap_err().to_string().contains("not a Tidegate snapshot"));
+        assert!(open(folder.path(), "1", false).unwrap_err().to_string().contains("not a Tidegate snapshot"));
     }
 }

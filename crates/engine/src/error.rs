@@ -33,6 +33,9 @@ pub enum Error {
     /// A file, a disk or the registry failed: mend it and run again; the job goes on from its last checkpoint.
     #[error("{0}")]
     Storage(String),
+    /// What stores something could not be reached, or refused: the same may go well a moment later, so a job may be restarted.
+    #[error("{0}")]
+    Unavailable(String),
     /// Another job is using the same checkpoint folder.
     #[error("another job{} is using {}; wait for it, stop it, or give this one its own name with SET 'job.name'", pid_in_words(.pid), .folder.display())]
     Busy {
@@ -47,6 +50,9 @@ pub enum Error {
         /// Whether there is a checkpoint to go on from.
         resumable: bool,
     },
+    /// The job was asked to stop with a savepoint, and has. Only the savepoint goes on from here.
+    #[error("stopped; the savepoint is {}", .0.display())]
+    Saved(PathBuf),
     /// A limit was exceeded; the message says which, and how to raise it.
     #[error("{0}")]
     Limit(String),
@@ -76,11 +82,16 @@ impl Error {
             Self::Internal(_) => 1,
             Self::Script(_) | Self::Usage(_) | Self::Unstreamable { .. } => 2,
             Self::Data(_) => 3,
-            Self::Storage(_) => 4,
+            Self::Storage(_) | Self::Unavailable(_) => 4,
             Self::Busy { .. } => 5,
             Self::Limit(_) => 6,
-            Self::Stopped { .. } => 130,
+            Self::Stopped { .. } | Self::Saved(_) => 130,
         }
+    }
+
+    /// Whether the same thing may go well a moment later, without anything being mended in a script or in data.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
     }
 }
 
@@ -141,8 +152,8 @@ impl Error {
         }
     }
 
-    /// The same error again, for the rare place where DataFusion shares one among several readers.
-    fn duplicate(&self) -> Self {
+    /// The same error again, for the rare place where several ask for one.
+    pub(crate) fn duplicate(&self) -> Self {
         match self {
             Self::Script(e) => Self::Script(e.clone()),
             Self::Unstreamable { construct, instead, table } => {
@@ -151,6 +162,8 @@ impl Error {
             Self::Usage(m) => Self::Usage(m.clone()),
             Self::Data(m) => Self::Data(m.clone()),
             Self::Storage(m) => Self::Storage(m.clone()),
+            Self::Unavailable(m) => Self::Unavailable(m.clone()),
+            Self::Saved(path) => Self::Saved(path.clone()),
             Self::Busy { folder, pid } => Self::Busy { folder: folder.clone(), pid: *pid },
             Self::Stopped { resumable } => Self::Stopped { resumable: *resumable },
             Self::Limit(m) => Self::Limit(m.clone()),
@@ -161,7 +174,7 @@ impl Error {
 
 impl From<std::io::Error> for Error {
     fn from(error: std::io::Error) -> Self {
-        Self::Storage(error.to_string())
+        Self::Unavailable(error.to_string())
     }
 }
 

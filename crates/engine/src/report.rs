@@ -50,6 +50,17 @@ pub struct Progress {
     pub bytes_total: Option<u64>,
     /// Since the stage began.
     pub elapsed: Duration,
+    /// What a stream has waited for so far.
+    pub backpressure: Backpressure,
+}
+
+/// Which shares of the time of a stream were spent waiting, each from 0 to 1. What is left is its own work.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Backpressure {
+    /// For sources to give rows: they are the slowest part.
+    pub waiting_for_sources: f64,
+    /// For sinks to take rows, to make them durable and to show them.
+    pub waiting_for_sinks: f64,
 }
 
 /// How a statement that gives no rows ended.
@@ -87,6 +98,10 @@ pub struct JobReport {
     pub checkpoints: u64,
     /// The checkpoint that it went on from, if it had been interrupted.
     pub resumed_from: Option<u64>,
+    /// How often it failed and was restarted from its last checkpoint.
+    pub restarts: u64,
+    /// What a stream waited for.
+    pub backpressure: Backpressure,
     /// From start to end, of this run.
     #[serde(serialize_with = "seconds")]
     pub elapsed: Duration,

@@ -1,19 +1,26 @@
 //! A whole script: its statements in order, with one checkpoint history.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use tidegate_sql::{Script, Statement};
+use tidegate_sql::{Located, Script, Statement};
 
-use crate::checkpoint::JobFolder;
+use crate::checkpoint::{JobFolder, ScriptFacts, Start, StepFacts};
 use crate::session::{Place, Session, is_step};
-use crate::{Done, JobReport, Observer, Progress, Result};
+use crate::{Done, Error, JobReport, Observer, Progress, Result};
 
 /// How a script is run.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct RunOptions {
     /// Forget an interrupted run and begin anew.
     pub fresh: bool,
+    /// Begin with the state of this savepoint, or go on from the checkpoint of this job's folder, though the script has changed.
+    pub from: Option<PathBuf>,
+    /// With `from`: state that has no place in the script any more is dropped.
+    pub allow_dropped_state: bool,
+    /// When the observer asks to stop, end the sources and let the job come to its end.
+    pub drain: bool,
 }
 
 /// What a script did.
@@ -65,21 +72,29 @@ pub fn run_script(
         false => None,
     };
     let resumed = folder.as_ref().is_some_and(|folder| folder.steps_done() > 0);
+    session.drain = options.drain;
     let mut step = 0;
     for (index, located) in script.statements.iter().enumerate() {
         collecting.statement(index, &summary(&located.statement));
-        let Some(folder) = folder.as_mut().filter(|_| is_step(&located.statement)) else {
+        let Some(held) = folder.as_mut().filter(|_| is_step(&located.statement)) else {
             session.run(&script.source, located, &collecting, None)?;
             continue;
         };
-        if step < folder.steps_done() {
+        if step < held.steps_done() {
             // A model that was trained is declared all the same: later statements use it.
             if let Statement::CreateModel(model) = &located.statement {
                 session.create_model(&Place::new(&script.source, located.span), model)?;
             }
             collecting.done(&Done::AlreadyDone { message: summary(&located.statement) });
         } else {
-            session.run(&script.source, located, &collecting, Some((folder, step)))?;
+            let ran = session.run(&script.source, located, &collecting, Some((held, step)));
+            if matches!(ran, Err(Error::Saved(_) | Error::Stopped { resumable: false }))
+                && let Some(folder) = folder.take()
+            {
+                // A savepoint has all of it, or the user wants none of it.
+                folder.end()?;
+            }
+            ran?;
         }
         step += 1;
     }
@@ -158,18 +173,33 @@ fn open_folder(session: &mut Session, script: &Script, options: &RunOptions) -> 
         safe += &format!("-{:08x}", fnv1a(dir.to_string_lossy().bytes()) as u32);
     }
     let path = session.checkpoints().join(safe.trim_start_matches('.'));
-    JobFolder::open(&path, fingerprint(session, script), options.fresh)
+    let start = match &options.from {
+        Some(path) => Start::From { path, allow_dropped: options.allow_dropped_state, fresh: options.fresh },
+        None if options.fresh => Start::Fresh,
+        None => Start::Resume,
+    };
+    JobFolder::open(&path, &name, facts(session, script), start)
 }
 
-/// Tells whether an interrupted run was of the same script, with the same parameters and settings.
-fn fingerprint(session: &Session, script: &Script) -> u64 {
+/// What of a script matters to its checkpoints.
+fn facts(session: &Session, script: &Script) -> ScriptFacts {
     let config = session.config();
-    let given: Vec<String> = config.parameters.given().map(|(name, value)| format!("{name}={value}")).collect();
-    let settings: Vec<String> = config.settings.iter().map(|(key, value)| format!("{key}={value}")).collect();
-    let parts = std::iter::once(script.source.text.as_ref())
-        .chain(given.iter().map(String::as_str))
-        .chain(settings.iter().map(String::as_str));
-    fnv1a(parts.flat_map(|part| part.bytes().chain(std::iter::once(0))))
+    let step = |located: &Located| StepFacts {
+        summary: summary(&located.statement),
+        writes: match &located.statement {
+            Statement::Insert(insert) => vec![insert.table.value.clone()],
+            Statement::StatementSet(inserts) => inserts.iter().map(|insert| insert.table.value.clone()).collect(),
+            Statement::CreateModel(model) => vec![model.name.value.clone()],
+            _ => Vec::new(),
+        },
+    };
+    ScriptFacts {
+        name: script.source.name.to_string(),
+        text: script.source.text.to_string(),
+        parameters: config.parameters.given().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
+        settings: config.settings.clone(),
+        steps: script.statements.iter().filter(|located| is_step(&located.statement)).map(step).collect(),
+    }
 }
 
 /// FNV-1a, 64 bits: the same in every version of this program, which the standard library's hashes do not promise.

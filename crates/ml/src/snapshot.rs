@@ -93,6 +93,17 @@ pub fn open<'a>(kind: &str, version: u8, bytes: &'a [u8]) -> Result<&'a [u8], Sn
     Ok(payload)
 }
 
+/// Reads the first field of a value of `kind` from the first bytes of its snapshot, unchecked: for lists of snapshots that are
+/// too large to be read whole.
+pub fn decode_first<T: DeserializeOwned>(kind: &str, start: &[u8]) -> Option<T> {
+    let rest = start.strip_prefix(MAGIC)?;
+    let (&kind_length, rest) = rest.split_first()?;
+    let (found, rest) = rest.split_at_checked(kind_length.into())?;
+    // The version and the length come before the payload.
+    let payload = rest.get(9..).filter(|_| found == kind.as_bytes())?;
+    postcard::take_from_bytes(payload).ok().map(|(value, _)| value)
+}
+
 /// Turns a value into bytes without an envelope: for parts of a larger snapshot.
 pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
     postcard::to_stdvec(value).expect("state types serialize without fail: they hold no maps of unknown length")

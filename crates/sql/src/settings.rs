@@ -49,6 +49,90 @@ pub const SETTINGS: &[OptionDef] = &[
         "The folder of the job's checkpoints. If not set, .tidegate/checkpoints/ and the job's name.",
     ),
     OptionDef::new(
+        "execution.checkpointing.num-retained",
+        Kind::Int { min: 1, max: 1000 },
+        "1",
+        "How many of a job's last checkpoints are kept. If the newest cannot be read, the one before it is gone on from, unless \
+         rows after it can be seen already.",
+    ),
+    OptionDef::new(
+        "execution.checkpointing.externalized-checkpoint-retention",
+        Kind::Choice(&["RETAIN_ON_CANCELLATION", "DELETE_ON_CANCELLATION"]),
+        "RETAIN_ON_CANCELLATION",
+        "What becomes of the checkpoints of a job that the user stops: they are kept, so that running the script again goes on \
+         from there, or they are deleted with all that is not visible yet.",
+    ),
+    OptionDef::optional(
+        "execution.checkpointing.savepoint-dir",
+        Kind::Text,
+        "The folder that savepoints are put into. If not set, .tidegate/savepoints.",
+    ),
+    OptionDef::optional(
+        "restart-strategy.type",
+        Kind::Choice(&["none", "fixed-delay", "exponential-delay", "failure-rate"]),
+        "Whether a job that fails because a disk, a file or a broker does not answer is restarted from its last checkpoint. If \
+         not set: exponential-delay for a job without an end, none for others.",
+    ),
+    OptionDef::new(
+        "restart-strategy.fixed-delay.attempts",
+        Kind::Int { min: 1, max: i64::MAX },
+        "1",
+        "fixed-delay: how often a job is restarted.",
+    ),
+    OptionDef::new(
+        "restart-strategy.fixed-delay.delay",
+        Kind::Duration,
+        "1 s",
+        "fixed-delay: the time before a restart.",
+    ),
+    OptionDef::new(
+        "restart-strategy.exponential-delay.initial-backoff",
+        Kind::Duration,
+        "1 s",
+        "exponential-delay: the time before the first restart.",
+    ),
+    OptionDef::new(
+        "restart-strategy.exponential-delay.max-backoff",
+        Kind::Duration,
+        "1 min",
+        "exponential-delay: the longest time before a restart.",
+    ),
+    OptionDef::new(
+        "restart-strategy.exponential-delay.backoff-multiplier",
+        Kind::Float { min: 1.0, max: f64::INFINITY },
+        "1.5",
+        "exponential-delay: by how much the time grows with each restart.",
+    ),
+    OptionDef::new(
+        "restart-strategy.exponential-delay.reset-backoff-threshold",
+        Kind::Duration,
+        "1 h",
+        "exponential-delay: after so long without a failure the time before a restart is the first one again.",
+    ),
+    OptionDef::optional(
+        "restart-strategy.exponential-delay.attempts-before-reset-backoff",
+        Kind::Int { min: 1, max: i64::MAX },
+        "exponential-delay: how many restarts there are without such a time in between. If not set, any number.",
+    ),
+    OptionDef::new(
+        "restart-strategy.failure-rate.max-failures-per-interval",
+        Kind::Int { min: 1, max: i64::MAX },
+        "1",
+        "failure-rate: how many failures in an interval a job is restarted after.",
+    ),
+    OptionDef::new(
+        "restart-strategy.failure-rate.failure-rate-interval",
+        Kind::Duration,
+        "1 min",
+        "failure-rate: the interval that failures are counted in.",
+    ),
+    OptionDef::new(
+        "restart-strategy.failure-rate.delay",
+        Kind::Duration,
+        "1 s",
+        "failure-rate: the time before a restart.",
+    ),
+    OptionDef::new(
         "table.exec.state.ttl",
         Kind::Duration,
         "0 s",

@@ -1,58 +1,7 @@
 //! Ctrl-C, a damaged checkpoint, and two jobs on one checkpoint folder.
 
-use std::process::{Child, Command};
-use std::time::{Duration, Instant};
-
-use tidegate_tests::{Outcome, Workplace};
-
-/// How long a test waits for something that comes at once on a machine that is not overloaded.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Looks until it is so.
-#[track_caller]
-fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let began = Instant::now();
-    while !is_so() {
-        assert!(began.elapsed() < PATIENCE, "waited {PATIENCE:?} until {what}");
-        std::thread::sleep(Duration::from_millis(2));
-    }
-}
-
-/// A process that does not outlive its test.
-struct Running(Option<Child>);
-
-impl Running {
-    fn start(place: &Workplace, arguments: &[&str]) -> Self {
-        Self(Some(place.command(arguments).spawn().expect("the binary starts")))
-    }
-
-    fn id(&self) -> u32 {
-        self.0.as_ref().expect("it runs").id()
-    }
-
-    fn signal(&self, name: &str) {
-        let status = Command::new("kill").args(["-s", name, &self.id().to_string()]).status().expect("kill");
-        assert!(status.success());
-    }
-
-    fn end(mut self) -> Outcome {
-        Outcome::of(self.0.take().expect("it runs").wait_with_output().expect("its output"))
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        if let Some(child) = &mut self.0 {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
-}
-
-fn found(place: &Workplace, pattern: &str) -> Option<std::path::PathBuf> {
-    let pattern = place.path(pattern);
-    glob::glob(pattern.to_str().expect("UTF-8")).expect("a pattern").find_map(Result::ok)
-}
+use tidegate_tests::Workplace;
+use tidegate_tests::running::{Running, found, wait_until};
 
 /// Two seconds of rows, so that there is time to interrupt it.
 fn job(rows: u32) -> String {

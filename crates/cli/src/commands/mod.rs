@@ -4,6 +4,7 @@ mod check;
 mod completions;
 mod explain;
 mod functions;
+mod jobs;
 mod models;
 mod options;
 mod reference;
@@ -35,6 +36,7 @@ pub(crate) fn dispatch(cli: &Cli, console: &Console) -> Result<(), Failure> {
         Command::Explain(args) => explain::explain(global, args, console),
         Command::Sql(args) => sql::sql(global, args, console),
         Command::Models(args) => models::models(global, args, console),
+        Command::Jobs(args) => jobs::jobs(global, args, console),
         Command::Options(args) => options::options(args, console),
         Command::Functions(args) => functions::functions(global, args, console),
         Command::Reference => reference::reference(console),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tidegate_engine::Progress;
 
-use super::number;
+use super::{number, summary};
 use crate::console::Console;
 
 /// Where there is no terminal, a line is printed this often.
@@ -197,12 +197,16 @@ impl Facts {
             return format!("{rows}{separator}computing");
         }
         let left = self.left.map(|left| format!("{separator}{} left", number::duration(left))).unwrap_or_default();
-        format!("{rows}{separator}{}{left}", number::rate(self.rows_per_second))
+        let waited = summary::waited(&progress.backpressure);
+        let waited = waited.map(|waited| format!("{separator}waits for {waited}")).unwrap_or_default();
+        format!("{rows}{separator}{}{left}{waited}", number::rate(self.rows_per_second))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use tidegate_engine::Backpressure;
+
     use super::*;
 
     fn at(seconds: f64, rows: u64, total: Option<u64>) -> Progress {
@@ -232,6 +236,14 @@ mod tests {
         assert_eq!(facts.fraction, Some(0.25));
         assert_eq!(facts.left, Some(Duration::from_secs(30)));
         assert_eq!(facts.text(&at(10.0, 250, Some(1_000)), ", "), "250 of 1,000 rows, 25 rows/s, 30.0 s left");
+    }
+
+    #[test]
+    fn what_a_stream_waits_for_is_said_where_it_matters() {
+        let backpressure = Backpressure { waiting_for_sources: 0.02, waiting_for_sinks: 0.634 };
+        let progress = Progress { backpressure, ..at(10.0, 250, None) };
+        let facts = Pace::default().facts(&progress);
+        assert_eq!(facts.text(&progress, ", "), "250 rows, 25 rows/s, waits for sinks 63 %");
     }
 
     #[test]

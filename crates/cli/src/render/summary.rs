@@ -7,7 +7,7 @@
 //!     trained  intent       1,100,000 rows learned, 3 unlabelled, at most 234,111 waiting · version 3
 //! ```
 
-use tidegate_engine::{JobReport, ModelReport, OperatorReport, SinkReport, SourceReport};
+use tidegate_engine::{Backpressure, JobReport, ModelReport, OperatorReport, SinkReport, SourceReport};
 use unicode_width::UnicodeWidthStr;
 
 use super::number;
@@ -15,6 +15,9 @@ use super::paint::Paint;
 
 /// The most files that are named; of more, the rest is counted.
 const FILES_MAX: usize = 3;
+
+/// The share of the time from which on it is told what a job waited for.
+const WAITED_MIN: f64 = 0.1;
 
 /// The lines of a job's summary.
 pub(crate) fn lines(job: &JobReport, paint: Paint) -> Vec<String> {
@@ -42,10 +45,28 @@ pub(crate) fn lines(job: &JobReport, paint: Paint) -> Vec<String> {
         let gap = " ".repeat(names - name.width());
         lines.push(format!("    {}  {name}{gap}  {text}", paint.dim(format!("{verb:<verbs$}"))));
     }
+    if let Some(waited) = waited(&job.backpressure) {
+        lines.push(format!("    {}", paint.dim(format!("waited for {waited} of the time"))));
+    }
     if let Some(checkpoint) = job.resumed_from {
         lines.push(format!("    {}", paint.dim(format!("went on from checkpoint {checkpoint}"))));
     }
+    if job.restarts > 0 {
+        let times = number::counted(job.restarts, "time");
+        lines.push(format!("    {}", paint.yellow(format!("restarted {times} from its last checkpoint"))));
+    }
     lines
+}
+
+/// What a stream waited for, where that was a good part of the time: `sinks 50 %`.
+pub(super) fn waited(backpressure: &Backpressure) -> Option<String> {
+    let parts = [("sources", backpressure.waiting_for_sources), ("sinks", backpressure.waiting_for_sinks)];
+    let told: Vec<String> = parts
+        .iter()
+        .filter(|(_, share)| *share >= WAITED_MIN)
+        .map(|(what, share)| format!("{what} {:.0} %", share * 100.0))
+        .collect();
+    (!told.is_empty()).then(|| told.join(" and "))
 }
 
 fn read(source: &SourceReport, paint: Paint) -> String {
@@ -141,6 +162,8 @@ mod tests {
             operators: vec![OperatorReport { operator: "TUMBLE".to_string(), rows_late: 4, state_bytes_max: 1 }],
             checkpoints: 2,
             resumed_from: Some(7),
+            restarts: 1,
+            backpressure: Backpressure { waiting_for_sources: 0.04, waiting_for_sinks: 0.5 },
             elapsed: Duration::from_millis(12_300),
         };
         assert_eq!(
@@ -152,7 +175,9 @@ mod tests {
     late     TUMBLE       4 rows too late, left out
     wrote    predictions  1,201,224 rows to out/predictions.parquet
     wrote    quality      12 rows to q/part-0.csv, q/part-1.csv, q/part-2.csv and 2 more files
-    went on from checkpoint 7"
+    waited for sinks 50 % of the time
+    went on from checkpoint 7
+    restarted 1 time from its last checkpoint"
         );
     }
 

@@ -1,5 +1,6 @@
 //! Files on this machine.
 
+mod carried;
 pub(crate) mod commit;
 pub(crate) mod compression;
 mod existing;
@@ -11,7 +12,7 @@ mod sink;
 mod source;
 mod watch;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -171,6 +172,38 @@ impl FileTable {
     }
 }
 
+impl FileTable {
+    /// Where rows go.
+    fn target(&self) -> Target {
+        let compression = match &self.format {
+            Format::Parquet(_) => Some(Compression::None),
+            _ => self.compression,
+        };
+        Target {
+            table: self.name.clone(),
+            base_dir: self.base_dir.clone(),
+            path: self.path.clone(),
+            format: self.format.clone(),
+            compression,
+            schema: self.schema.clone(),
+            rolling_bytes: self.rolling_bytes,
+        }
+    }
+
+    /// Where bad records go.
+    fn dead_letter_target(&self) -> Option<Target> {
+        Some(Target {
+            table: format!("{} (dead letters)", self.name),
+            base_dir: self.base_dir.clone(),
+            path: self.dead_letters.clone()?,
+            format: Format::Json { record_bytes_max: usize::MAX },
+            compression: None,
+            schema: dead_letter_schema(),
+            rolling_bytes: None,
+        })
+    }
+}
+
 /// An option of a format that the table does not have is a mistake.
 fn refuse_other_formats(table: &str, options: &Options, given: &[(String, String)]) -> Result<()> {
     let format = options.text("format");
@@ -225,33 +258,19 @@ impl Table for FileTable {
     }
 
     fn sink(&self, request: &SinkRequest) -> Result<Box<dyn Sink>> {
-        let compression = match &self.format {
-            Format::Parquet(_) => Some(Compression::None),
-            _ => self.compression,
-        };
-        let target = Target {
-            table: self.name.clone(),
-            base_dir: self.base_dir.clone(),
-            path: self.path.clone(),
-            format: self.format.clone(),
-            compression,
-            schema: self.schema.clone(),
-            rolling_bytes: self.rolling_bytes,
-        };
-        Ok(Box::new(FileSink::open(target, request)?))
+        Ok(Box::new(FileSink::open(self.target(), request)?))
+    }
+
+    fn adopt(&self, request: &SinkRequest, folder: &Path) -> Result<()> {
+        carried::adopt(&self.target(), request, folder)
     }
 
     fn dead_letter_sink(&self, request: &SinkRequest) -> Result<Option<Box<dyn Sink>>> {
-        let Some(path) = &self.dead_letters else { return Ok(None) };
-        let target = Target {
-            table: format!("{} (dead letters)", self.name),
-            base_dir: self.base_dir.clone(),
-            path: path.clone(),
-            format: Format::Json { record_bytes_max: usize::MAX },
-            compression: None,
-            schema: dead_letter_schema(),
-            rolling_bytes: None,
-        };
+        let Some(target) = self.dead_letter_target() else { return Ok(None) };
         Ok(Some(Box::new(FileSink::open(target, request)?)))
+    }
+
+    fn adopt_dead_letters(&self, request: &SinkRequest, folder: &Path) -> Result<()> {
+        self.dead_letter_target().map_or(Ok(()), |target| carried::adopt(&target, request, folder))
     }
 }

@@ -9,6 +9,7 @@ use arrow::compute::CastOptions;
 use arrow::datatypes::SchemaRef;
 
 use super::Format;
+use super::carried::carry;
 use super::commit::{CommitLog, Names, NewPart, next_part_number, remove};
 use super::compression::{Compression, Packer};
 use super::existing::{ends_with_newline, file_size};
@@ -59,10 +60,7 @@ impl FileSink {
             return Err(Error::declaration(&target.table, Some("path"), message));
         }
         let one_file = is_one_file(&target.path);
-        let names = match one_file {
-            true => Names::new(&request.job, &target.path),
-            false => Names::new(&request.job, &target.path.join("part")),
-        };
+        let names = Names::of(&request.job, &target);
         let by_name = || Compression::from_extension(&target.path).filter(|_| one_file);
         let mut sink = Self {
             compression: target.compression.or_else(by_name).unwrap_or(Compression::None),
@@ -434,6 +432,11 @@ impl Sink for FileSink {
         let kept = self.names.log();
         self.names.clean(|path| path == kept)?;
         Ok(Committed { log: Some(kept), ..self.committed(&log, &files) })
+    }
+
+    fn carry(&mut self, prepared: &[u8], folder: &Path) -> Result<bool> {
+        carry(&self.names, &self.target.path, prepared, folder)?;
+        Ok(true)
     }
 
     fn abort(&mut self) -> Result<()> {

@@ -120,6 +120,7 @@ pub(crate) fn storage(error: tidegate_connectors::Error) -> Error {
     use tidegate_connectors::Error as E;
     match error {
         E::BadRecord { .. } | E::Corrupt { .. } => Error::Data(error.to_string()),
+        _ if error.is_transient() => Error::Unavailable(error.to_string()),
         _ => Error::Storage(error.to_string()),
     }
 }

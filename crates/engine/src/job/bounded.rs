@@ -48,9 +48,9 @@ pub(super) fn run(
     done: impl FnOnce(&[PathBuf]) -> Result<()>,
 ) -> Result<JobReport> {
     let sources = Sources::of(std::iter::once(&insert.plan))?;
-    sources.begin(&context.key, None)?;
-    let mut watch = Watch::begin(name, &sources, sources.totals(), context.observer);
-    let sink = open_sink(insert, format!("{}-0", context.key), CommitMode::AtEnd, None)?;
+    sources.begin(&context.key, None, None)?;
+    let mut watch = Watch::begin(name, &sources, sources.totals(), context.observer).answering(context.run.as_ref());
+    let sink = open_sink(insert, format!("{}-0", context.key), CommitMode::AtEnd, insert.overwrite, None, None)?;
     let mut rows = 0;
     let written = query(&context.setting.execution, &insert.plan, &mut watch, true, |batch| {
         rows += batch.num_rows() as u64;

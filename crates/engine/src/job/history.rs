@@ -119,8 +119,8 @@ pub(crate) fn train(
 ) -> Result<JobReport> {
     let name = format!("CREATE MODEL {}", entry.name);
     let sources = Sources::of(std::iter::once(plan))?;
-    sources.begin(&context.key, None)?;
-    let mut watch = Watch::begin(&name, &sources, sources.totals(), context.observer);
+    sources.begin(&context.key, None, None)?;
+    let mut watch = Watch::begin(&name, &sources, sources.totals(), context.observer).answering(context.run.as_ref());
     let mut learning = Learning::begin(entry, &context.setting.threads)?;
     let epochs = entry.training.int("epochs") as u64;
     // The order of rows is the order of learning: one thread, unless the query sorts.

@@ -9,13 +9,16 @@
 //! ```
 
 mod bounded;
+pub(crate) mod checkpoints;
 mod history;
+pub(crate) mod restart;
+mod saving;
 mod select;
 mod sources;
 mod streaming;
 mod watch;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,10 +27,12 @@ use tidegate_connectors::{CommitMode, SinkRequest};
 
 use crate::catalog::monitor::storage;
 use crate::catalog::table::ConnectorTable;
+use crate::checkpoint::RunHandle;
 use crate::stream::compile::{Setting, must_stream};
 use crate::stream::sink::SinkThread;
 use crate::{JobReport, Observer, Result};
 
+use self::checkpoints::Checkpoints;
 pub(crate) use history::{HistoryColumns, train};
 pub(crate) use select::select;
 
@@ -41,6 +46,9 @@ pub(crate) struct Insert {
     pub overwrite: bool,
     /// The query, with the columns of the table in their order and of their types.
     pub plan: LogicalPlan,
+    /// The statement that declares the table, and the line of the INSERT.
+    pub declared: String,
+    pub line: u32,
 }
 
 /// What a job needs besides its plans.
@@ -51,8 +59,27 @@ pub(crate) struct Context<'a> {
     /// The step's folder.
     pub folder: PathBuf,
     pub checkpoint_every: Duration,
+    /// How many checkpoints are kept.
+    pub retained: usize,
+    /// Where savepoints go that nobody names a place for.
+    pub savepoints: PathBuf,
+    /// When it is restarted; `None`: never.
+    pub restart: Option<restart::Setting>,
+    /// When the user asks it to stop, sources are ended and the job comes to its end.
+    pub drain: bool,
+    /// When the user asks it to stop, its checkpoints go as well.
+    pub delete_on_stop: bool,
+    /// The run that it is a step of; `None` for what is never gone on with.
+    pub run: Option<RunHandle>,
     pub streaming: bool,
     pub observer: &'a dyn Observer,
+}
+
+impl Context<'_> {
+    /// Whether state that has no place in the script may be dropped.
+    fn allow_dropped(&self) -> bool {
+        self.run.as_ref().is_some_and(RunHandle::allow_dropped)
+    }
 }
 
 /// Runs a job to its end and reports. `done` marks it as done, when its output is visible. It is given the sinks' logs of how
@@ -65,6 +92,7 @@ pub(crate) fn run(
 ) -> Result<JobReport> {
     let stream = context.streaming
         || inserts.len() > 1
+        || Checkpoints::any(&context.folder)
         || inserts.iter().map(|insert| must_stream(&insert.plan)).collect::<Result<Vec<_>>>()?.contains(&true);
     match (stream, inserts) {
         (false, [insert]) => bounded::run(name, insert, context, done),
@@ -72,8 +100,18 @@ pub(crate) fn run(
     }
 }
 
-fn open_sink(insert: &Insert, job: String, commit: CommitMode, restore: Option<Vec<u8>>) -> Result<SinkThread> {
-    let request =
-        SinkRequest { schema: Arc::clone(&insert.table.schema), overwrite: insert.overwrite, job, commit, restore };
+/// Opens a sink. `carried`: the folder of a savepoint's files with the hidden rows that `restore` speaks of.
+fn open_sink(
+    insert: &Insert,
+    job: String,
+    commit: CommitMode,
+    overwrite: bool,
+    restore: Option<Vec<u8>>,
+    carried: Option<&Path>,
+) -> Result<SinkThread> {
+    let request = SinkRequest { schema: Arc::clone(&insert.table.schema), overwrite, job, commit, restore };
+    if let Some(folder) = carried {
+        insert.table.table.adopt(&request, folder).map_err(storage)?;
+    }
     Ok(SinkThread::new(insert.table.table.sink(&request).map_err(storage)?))
 }

@@ -29,7 +29,7 @@ pub(crate) fn select(
             table: table.name.clone(),
         });
     }
-    sources.begin(&context.key, None)?;
+    sources.begin(&context.key, None, None)?;
     let mut watch = Watch::begin("SELECT", &sources, sources.totals(), context.observer);
     let (batches, mut report) = match context.streaming || must_stream(plan)? {
         true => streaming(plan, context, bytes_max, &mut watch)?,
@@ -69,7 +69,7 @@ fn streaming(
     watch: &mut Watch<'_>,
 ) -> Result<(Vec<RecordBatch>, JobReport)> {
     let mut compiler = Compiler::new(&context.setting);
-    compiler.add("SELECT", plan)?;
+    compiler.add("SELECT", "", 0, plan)?;
     let mut dataflow = compiler.finish();
     dataflow.sinks[0].taker = Some(Taker::Rows { batches: Vec::new(), bytes: 0, bytes_max });
     dataflow.start(None);

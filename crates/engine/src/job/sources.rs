@@ -1,7 +1,7 @@
 //! The tables that a job reads: what they gave so far, and where their bad records go.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use datafusion::catalog::TableProvider;
@@ -12,7 +12,7 @@ use super::watch::Totals;
 use crate::catalog::monitor::storage;
 use crate::catalog::table::ConnectorTable;
 use crate::stream::compile::tables;
-use crate::{Result, SourceReport};
+use crate::{Error, Result, SourceReport};
 
 /// The tables of a job.
 pub(super) struct Sources {
@@ -36,20 +36,28 @@ impl Sources {
     }
 
     /// Begins to count anew what each table gives, and opens its dead letters: `key` names the job, `restored` has what a
-    /// checkpoint kept of them.
-    pub(super) fn begin(&self, key: &str, restored: Option<&BTreeMap<String, Vec<u8>>>) -> Result<()> {
+    /// checkpoint kept of them, and `carried` the hidden ones if that checkpoint came with a savepoint.
+    pub(super) fn begin(
+        &self,
+        key: &str,
+        restored: Option<&BTreeMap<String, Vec<u8>>>,
+        carried: Option<&Path>,
+    ) -> Result<()> {
         for table in self.tables() {
             let sink = match table.table.on_error() {
-                OnError::DeadLetter => table
-                    .table
-                    .dead_letter_sink(&SinkRequest {
+                OnError::DeadLetter => {
+                    let request = SinkRequest {
                         schema: dead_letter_schema(),
                         overwrite: false,
                         job: format!("{key}-dead-{}", table.name),
                         commit: CommitMode::AtEnd,
                         restore: restored.and_then(|sinks| sinks.get(&table.name).cloned()),
-                    })
-                    .map_err(storage)?,
+                    };
+                    if let Some(folder) = carried {
+                        table.table.adopt_dead_letters(&request, &folder.join(dead(&table.name))).map_err(storage)?;
+                    }
+                    table.table.dead_letter_sink(&request).map_err(storage)?
+                }
                 _ => None,
             };
             table.monitor.reset(sink);
@@ -66,6 +74,30 @@ impl Sources {
             }
         }
         Ok(prepared)
+    }
+
+    /// Copies the dead letters so far, which are not visible yet, into a folder of a savepoint.
+    pub(super) fn carry_dead_letters(&self, prepared: &BTreeMap<String, Vec<u8>>, folder: &Path) -> Result<()> {
+        for table in self.tables() {
+            let Some(prepared) = prepared.get(&table.name) else { continue };
+            let folder = folder.join(dead(&table.name));
+            let carried = table.monitor.with_dead_letters(|sink| sink.carry(prepared, &folder).map_err(storage))?;
+            if carried == Some(false) {
+                return Err(Error::Usage(format!(
+                    "the dead letters of table '{}' cannot be put into a savepoint",
+                    table.name
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Drops the dead letters so far: a savepoint has them.
+    pub(super) fn abort_dead_letters(&self) -> Result<()> {
+        for table in self.tables() {
+            table.monitor.with_dead_letters(|sink| sink.abort().map_err(storage))?;
+        }
+        Ok(())
     }
 
     /// Makes the dead letters visible, and gives the logs of that.
@@ -96,4 +128,9 @@ impl Sources {
     pub(super) fn reports(&self) -> Vec<SourceReport> {
         self.tables().filter_map(|table| table.monitor.report(&table.name)).collect()
     }
+}
+
+/// The folder of a table's dead letters in a savepoint.
+fn dead(table: &str) -> String {
+    format!("dead-{:016x}", crate::stream::identity::hash(table))
 }

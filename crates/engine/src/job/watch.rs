@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use super::sources::Sources;
-use crate::{Observer, Progress};
+use crate::checkpoint::RunHandle;
+use crate::requests::Inbox;
+use crate::{Backpressure, Observer, Progress};
 
 /// How often progress is told.
 pub(super) const PROGRESS_EVERY: Duration = Duration::from_millis(200);
@@ -34,13 +36,41 @@ pub(super) struct Watch<'a> {
     observer: &'a dyn Observer,
     pub(super) began: Instant,
     told: Instant,
+    inbox: Option<Inbox>,
+    backpressure: Backpressure,
 }
 
 impl<'a> Watch<'a> {
     pub(super) fn begin(stage: &str, sources: &'a Sources, totals: Totals, observer: &'a dyn Observer) -> Self {
         let now = Instant::now();
         observer.progress(&Progress { stage: stage.to_string(), ..Progress::default() });
-        Self { stage: stage.to_string(), sources, totals, again: None, observer, began: now, told: now }
+        Self {
+            stage: stage.to_string(),
+            sources,
+            totals,
+            again: None,
+            observer,
+            began: now,
+            told: now,
+            inbox: None,
+            backpressure: Backpressure::default(),
+        }
+    }
+
+    /// Refuses what is asked of a job that has no state before its end.
+    pub(super) fn answering(mut self, run: Option<&RunHandle>) -> Self {
+        self.inbox = run.map(|run| Inbox::new(&run.folder));
+        self
+    }
+
+    /// Sets what a stream has waited for so far.
+    pub(super) fn set_backpressure(&mut self, backpressure: Backpressure) {
+        self.backpressure = backpressure;
+    }
+
+    /// Warns the user.
+    pub(super) fn warn(&self, message: &str) {
+        self.observer.warning(message);
     }
 
     /// Sets what there is to read, when that is known only later.
@@ -68,6 +98,13 @@ impl<'a> Watch<'a> {
         if due {
             self.told = Instant::now();
             self.tell();
+            // Whoever asks must not be able to stop the job by a file that cannot be read.
+            if let Some(Ok(Some(asked))) = self.inbox.as_mut().map(Inbox::next) {
+                let _ = asked.refuse(format!(
+                    "it runs {}, a bounded query, which has no state to save before it ends; Ctrl-C stops it",
+                    self.stage
+                ));
+            }
         }
         due && self.should_stop()
     }
@@ -87,6 +124,7 @@ impl<'a> Watch<'a> {
             bytes: reports.iter().map(|report| report.bytes).sum(),
             bytes_total: self.totals.bytes,
             elapsed: self.began.elapsed(),
+            backpressure: self.backpressure,
         };
         self.observer.progress(&match self.again {
             Some((rows, total)) => Progress { rows, rows_total: Some(total), bytes: 0, bytes_total: None, ..sources },

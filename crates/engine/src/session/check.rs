@@ -66,7 +66,9 @@ impl Session {
         }
         for (place, insert) in &planned {
             if streams {
-                compiler.add(&insert.table.name, &insert.plan).map_err(|error| place.running(error))?;
+                compiler
+                    .add(&insert.table.name, &insert.declared, insert.line, &insert.plan)
+                    .map_err(|error| place.running(error))?;
             } else {
                 self.execution.context.state().optimize(&insert.plan).map_err(|error| place.planning(error))?;
             }

@@ -33,7 +33,8 @@ impl Session {
         };
         let key = format!("{}-{step}", folder.run_id());
         let path = folder.step(step)?;
-        let context = self.job_context(path, key, observer);
+        let mut context = self.job_context(path, key, observer);
+        context.run = Some(folder.handle(step));
         self.jobs_run += 1;
         job::run(&name, &planned, &context, |logs| folder.step_done(step, logs)).map_err(|error| place.running(error))
     }
@@ -53,7 +54,8 @@ impl Session {
         name_repeated_columns(&mut query);
         let query = self.plan(place, &query)?;
         let plan = self.fitted_to(place, &table, query, insert)?;
-        Ok(job::Insert { table, overwrite: insert.overwrite, plan })
+        let declared = self.declared.get(name).map(|declared| plain_text(&declared.text)).unwrap_or_default();
+        Ok(job::Insert { table, overwrite: insert.overwrite, plan, declared, line: place.span.start.line })
     }
 
     fn fitted_to(
@@ -125,6 +127,11 @@ impl Session {
         // The same name may come from two inputs of the query; places tell them apart.
         Ok(LogicalPlanBuilder::from(query).project(columns)?.build()?)
     }
+}
+
+/// A statement without what makes no difference to it: the lengths of blanks.
+fn plain_text(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Gives columns that are selected twice names of their own: an INSERT goes by place, and the planner by name.

@@ -27,7 +27,7 @@ use crate::batch::planner::TidegatePlanner;
 use crate::catalog::models::Models;
 use crate::checkpoint::JobFolder;
 use crate::execution::Execution;
-use crate::job::Context;
+use crate::job::{Context, restart};
 use crate::plan::relation::TableFunctions;
 use crate::stream::compile::Setting;
 use crate::stream::train::TrainSetting;
@@ -67,6 +67,8 @@ pub struct Names {
 struct Declared {
     /// The statement as written.
     text: String,
+    /// The line that it begins on.
+    line: u32,
     is_view: bool,
     table: Option<Arc<crate::catalog::table::ConnectorTable>>,
 }
@@ -86,6 +88,8 @@ pub struct Session {
     /// Tables that jobs of the script write: they may not be there yet while it is checked.
     written: std::collections::BTreeSet<String>,
     jobs_run: usize,
+    /// When the user asks a job to stop, its sources are ended.
+    pub(crate) drain: bool,
 }
 
 impl Session {
@@ -128,6 +132,7 @@ impl Session {
             checking,
             written: Default::default(),
             jobs_run: 0,
+            drain: false,
         })
     }
 
@@ -294,6 +299,16 @@ impl Session {
         }
     }
 
+    /// Where savepoints go that nobody names a place for.
+    fn savepoints(&self) -> PathBuf {
+        let folder = match self.settings.text_opt("execution.checkpointing.savepoint-dir") {
+            Some(path) => self.config.script_dir.join(path),
+            None => self.config.home.join("savepoints"),
+        };
+        // Who asks for one may be in another folder.
+        std::path::absolute(&folder).unwrap_or(folder)
+    }
+
     /// What a job needs besides its plans.
     fn job_setting(&self, folder: &Path, key: &str) -> Setting {
         Setting {
@@ -310,6 +325,12 @@ impl Session {
                 checking: self.checking,
             },
             memory_bytes_max: memory_bytes_max(&self.settings),
+            views: self
+                .declared
+                .iter()
+                .filter(|(_, declared)| declared.is_view)
+                .map(|(name, declared)| (name.clone(), declared.line))
+                .collect(),
             idle_after: self.positive_duration("table.exec.source.idle-timeout"),
             max_drift_ms: self.positive_duration("execution.watermark-alignment.max-drift").map(milliseconds),
             checking: self.checking,
@@ -323,6 +344,13 @@ impl Session {
             key,
             folder,
             checkpoint_every: self.checkpoint_every(),
+            retained: self.settings.int("execution.checkpointing.num-retained") as usize,
+            savepoints: self.savepoints(),
+            restart: Some(restart::Setting::new(&self.settings)),
+            drain: self.drain,
+            delete_on_stop: self.settings.text("execution.checkpointing.externalized-checkpoint-retention")
+                == "DELETE_ON_CANCELLATION",
+            run: None,
             streaming: self.must_stream_by_setting(),
             observer,
         }
@@ -388,6 +416,8 @@ fn datafusion_config(threads: usize) -> DataFusionConfig {
     options.sql_parser.enable_ident_normalization = false;
     options.sql_parser.collect_spans = true;
     options.sql_parser.map_string_types_to_utf8view = false;
+    // A view with ORDER BY may be what a model is trained on, and then the order is its meaning.
+    options.sql_parser.enable_subquery_sort_elimination = false;
     config
 }
 

@@ -88,7 +88,8 @@ impl Session {
             self.execution.context.register_table(bare(name), Arc::clone(&table) as _)?;
         }
         let text = place.source.slice(place.span).to_string();
-        self.declared.insert(name.clone(), Declared { text, is_view: false, table: Some(table) });
+        self.declared
+            .insert(name.clone(), Declared { text, line: place.span.start.line, is_view: false, table: Some(table) });
         Ok(format!("table {name} created"))
     }
 
@@ -159,7 +160,7 @@ impl Session {
         }
         let text = place.source.slice(place.span).to_string();
         self.execution.context.register_table(bare(name), Arc::new(ViewTable::new(plan, Some(text.clone()))))?;
-        self.declared.insert(name.clone(), Declared { text, is_view: true, table: None });
+        self.declared.insert(name.clone(), Declared { text, line: place.span.start.line, is_view: true, table: None });
         Ok(format!("view {name} created"))
     }
 

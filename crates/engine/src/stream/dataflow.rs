@@ -1,15 +1,19 @@
 //! The operators of a job as a graph, and the round that drives it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use serde::{Deserialize, Serialize};
 
+use super::identity::{Description, Identity};
+use super::matching::{Matched, Parts, matched};
 use super::operator::{AFTER_ALL, BEFORE_ALL, Operator};
 use super::sink::SinkThread;
 use super::source::{Next, Progress, Source};
 use crate::batch::scan::with_schema;
+use crate::stopwatch::Stopwatch;
 use crate::{Error, Result};
 
 /// Where a batch goes next.
@@ -30,6 +34,7 @@ pub(crate) enum Output {
 
 struct Node {
     operator: Box<dyn Operator>,
+    identity: Identity,
     /// The watermark of each input; the operator sees the least.
     inputs: Vec<i64>,
     watermark: i64,
@@ -57,6 +62,9 @@ pub(crate) enum Taker {
 
 pub(crate) struct SinkNode {
     pub name: String,
+    identity: Identity,
+    /// Names the sink to its connector, in this run: see [`tidegate_connectors::SinkRequest::job`].
+    pub key: String,
     pub taker: Option<Taker>,
     pub rows: u64,
 }
@@ -65,6 +73,7 @@ pub(crate) struct SinkNode {
 #[derive(Default)]
 pub(crate) struct Dataflow {
     pub sources: Vec<Source>,
+    source_identities: Vec<Identity>,
     source_targets: Vec<Vec<Port>>,
     ended: Vec<bool>,
     /// Sources of which nothing has come for so long that others do not wait for them.
@@ -73,16 +82,59 @@ pub(crate) struct Dataflow {
     pub sinks: Vec<SinkNode>,
     turn: usize,
     max_drift_ms: Option<i64>,
+    /// Where what is added stands in the script.
+    pub making: Making,
+    /// How long batches and watermarks were under way, waiting for sinks included.
+    busy: Duration,
+}
+
+/// The INSERT that parts are made for.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Making {
+    pub insert: String,
+    pub line: u32,
+    /// The view, and its line, that each kind of operator stands in, where all of the kind stand in one.
+    pub views: BTreeMap<&'static str, (String, u32)>,
 }
 
 /// The state of all of it between two rounds.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct DataflowState {
-    sources: Vec<Progress>,
-    ended: Vec<bool>,
-    turn: u64,
-    operators: Vec<(Vec<u8>, Vec<i64>, i64)>,
-    sinks: Vec<(Vec<u8>, u64)>,
+    pub sources: Vec<Progress>,
+    pub ended: Vec<bool>,
+    pub turn: u64,
+    pub operators: Vec<OperatorState>,
+    pub sinks: Vec<SinkState>,
+    pub identities: Identities,
+}
+
+/// The state of an operator, and the watermarks that it has come to.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct OperatorState {
+    pub state: Vec<u8>,
+    inputs: Vec<i64>,
+    watermark: i64,
+}
+
+/// The state of a sink.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct SinkState {
+    pub key: String,
+    /// What [`tidegate_connectors::Sink::prepare`] returned.
+    pub prepared: Vec<u8>,
+    pub rows: u64,
+    /// Whether all of its rows are visible, so that there is nothing left to do for another run.
+    pub is_visible: bool,
+    /// The folder of a savepoint's files that has its hidden rows, if they have not been taken over yet.
+    pub carried: Option<String>,
+}
+
+/// What the parts of a state are.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Identities {
+    pub sources: Vec<Identity>,
+    pub operators: Vec<Identity>,
+    pub sinks: Vec<Identity>,
 }
 
 impl Dataflow {
@@ -93,16 +145,43 @@ impl Dataflow {
 
     pub(crate) fn add_source(&mut self, source: Source) -> Output {
         self.sources.push(source);
+        self.source_identities.push(Identity::default());
         self.source_targets.push(Vec::new());
         self.ended.push(false);
         self.idle.push(false);
         Output::Source(self.sources.len() - 1)
     }
 
+    /// Says what a source is.
+    pub(crate) fn identify(&mut self, source: Output, identity: Identity) -> Output {
+        if let Output::Source(index) = source {
+            self.source_identities[index] = self.placed(identity);
+        }
+        source
+    }
+
+    /// Adds an operator whose state, if it has one, is only good for the very same plan.
     pub(crate) fn add_operator(&mut self, operator: Box<dyn Operator>, inputs: &[Output]) -> Output {
+        self.add(operator, None, inputs)
+    }
+
+    /// Adds an operator whose state is good for every plan in which it is described in the same way.
+    pub(crate) fn add_described(
+        &mut self,
+        operator: Box<dyn Operator>,
+        description: Description,
+        inputs: &[Output],
+    ) -> Output {
+        self.add(operator, Some(description), inputs)
+    }
+
+    fn add(&mut self, operator: Box<dyn Operator>, description: Option<Description>, inputs: &[Output]) -> Output {
+        let below: Vec<&Identity> = inputs.iter().map(|input| self.identity(*input)).collect();
+        let identity = self.placed(Identity::over(description, "an operator", &below));
         let node = self.nodes.len();
         self.nodes.push(Node {
             operator,
+            identity,
             inputs: vec![BEFORE_ALL; inputs.len()],
             watermark: BEFORE_ALL,
             targets: Vec::new(),
@@ -113,8 +192,25 @@ impl Dataflow {
         Output::Operator(node)
     }
 
-    pub(crate) fn add_sink(&mut self, name: String, from: Output) -> usize {
-        self.sinks.push(SinkNode { name, taker: None, rows: 0 });
+    fn identity(&self, of: Output) -> &Identity {
+        match of {
+            Output::Source(source) => &self.source_identities[source],
+            Output::Operator(node) => &self.nodes[node].identity,
+        }
+    }
+
+    /// With its place in the script.
+    fn placed(&self, identity: Identity) -> Identity {
+        let Making { insert, line, views } = &self.making;
+        let view = views.get(identity.description.kind.as_str()).cloned();
+        Identity { insert: insert.clone(), line: *line, view, ..identity }
+    }
+
+    /// `declared` is how the table is declared: rows that are not visible yet fit no other declaration.
+    pub(crate) fn add_sink(&mut self, name: String, declared: &str, from: Output) -> usize {
+        let description = Description::named("the sink", &name).on("the declaration", declared);
+        let identity = self.placed(Identity::over(Some(description), "", &[]));
+        self.sinks.push(SinkNode { name, identity, key: String::new(), taker: None, rows: 0 });
         let sink = self.sinks.len() - 1;
         self.connect(from, Port::Sink(sink));
         sink
@@ -188,13 +284,18 @@ impl Dataflow {
         Ok(if self.ended.iter().all(|ended| *ended) { Round::Ended } else { Round::Progressed })
     }
 
-    /// Idle sources are not waited for: their event time is taken to be that of the others.
+    /// Idle sources are not waited for: their event time is taken to be that of the others. Where all are idle it is the
+    /// greatest of theirs, as in Flink: whichever became idle last, nothing waits for the other.
     fn advance_idle(&mut self) -> Result<()> {
         if !self.idle.contains(&true) {
             return Ok(());
         }
-        let going = (0..self.sources.len()).filter(|index| !self.idle[*index] && !self.ended[*index]);
-        let Some(least) = going.filter_map(|index| self.sources[index].watermark()).min() else { return Ok(()) };
+        let watermarks = |idle: bool| -> Vec<i64> {
+            let these = (0..self.sources.len()).filter(|index| self.idle[*index] == idle && !self.ended[*index]);
+            these.filter_map(|index| self.sources[index].watermark()).collect()
+        };
+        let least = watermarks(false).into_iter().min().or_else(|| watermarks(true).into_iter().max());
+        let Some(least) = least else { return Ok(()) };
         for index in 0..self.sources.len() {
             if self.idle[index] && !self.ended[index] {
                 self.advance(&self.source_targets[index].clone(), least, true)?;
@@ -203,7 +304,23 @@ impl Dataflow {
         Ok(())
     }
 
+    /// Takes a batch of a source through everything.
     fn send(&mut self, targets: &[Port], batch: &RecordBatch) -> Result<()> {
+        let began = Stopwatch::start();
+        let passed = self.pass(targets, batch);
+        self.busy += began.elapsed();
+        passed
+    }
+
+    /// Takes a watermark of a source through everything.
+    fn advance(&mut self, targets: &[Port], watermark: i64, idle: bool) -> Result<()> {
+        let began = Stopwatch::start();
+        let told = self.tell(targets, watermark, idle);
+        self.busy += began.elapsed();
+        told
+    }
+
+    fn pass(&mut self, targets: &[Port], batch: &RecordBatch) -> Result<()> {
         for target in targets {
             match *target {
                 Port::Sink(sink) => self.sinks[sink].take(batch)?,
@@ -222,11 +339,11 @@ impl Dataflow {
             return Ok(());
         }
         let targets = self.nodes[node].targets.clone();
-        batches.iter().try_for_each(|batch| self.send(&targets, batch))
+        batches.iter().try_for_each(|batch| self.pass(&targets, batch))
     }
 
     /// Moves the watermark of inputs on. `idle`: not because of rows of theirs, but because they are not waited for.
-    fn advance(&mut self, targets: &[Port], watermark: i64, idle: bool) -> Result<()> {
+    fn tell(&mut self, targets: &[Port], watermark: i64, idle: bool) -> Result<()> {
         for target in targets {
             let Port::Operator { node, input } = *target else { continue };
             let state = &mut self.nodes[node];
@@ -245,54 +362,117 @@ impl Dataflow {
             };
             self.forward(node, &out)?;
             let targets = self.nodes[node].targets.clone();
-            self.advance(&targets, passed_on, idle)?;
+            self.tell(&targets, passed_on, idle)?;
         }
         Ok(())
+    }
+
+    /// How long batches and watermarks were under way in all, waiting for sinks included. The rest of the time of the rounds
+    /// is waiting for sources.
+    pub(crate) fn busy(&self) -> Duration {
+        self.busy
+    }
+
+    /// How long was waited for sinks in all.
+    pub(crate) fn waited_for_sinks(&self) -> Duration {
+        let waited = |sink: &SinkNode| match &sink.taker {
+            Some(Taker::Table(sink, _)) => sink.waited(),
+            _ => Duration::ZERO,
+        };
+        self.sinks.iter().map(waited).sum()
     }
 
     /// The state between two rounds. Sinks have made durable what they took.
     pub(crate) fn snapshot(&mut self) -> Result<DataflowState> {
+        let operator = |node: &mut Node| {
+            Ok(OperatorState {
+                state: node.operator.snapshot()?,
+                inputs: node.inputs.clone(),
+                watermark: node.watermark,
+            })
+        };
         Ok(DataflowState {
             sources: self.sources.iter_mut().map(Source::snapshot).collect(),
             ended: self.ended.clone(),
             turn: self.turn as u64,
-            operators: self
-                .nodes
-                .iter_mut()
-                .map(|node| Ok((node.operator.snapshot()?, node.inputs.clone(), node.watermark)))
-                .collect::<Result<_>>()?,
-            sinks: self.sinks.iter().map(|sink| Ok((sink.prepare()?, sink.rows))).collect::<Result<_>>()?,
+            operators: self.nodes.iter_mut().map(operator).collect::<Result<_>>()?,
+            sinks: self.sinks.iter().map(SinkNode::state).collect::<Result<_>>()?,
+            identities: Identities {
+                sources: self.source_identities.clone(),
+                operators: self.nodes.iter().map(|node| node.identity.clone()).collect(),
+                sinks: self.sinks.iter().map(|sink| sink.identity.clone()).collect(),
+            },
         })
     }
 
-    /// Goes on from a state. Sinks are attached afterwards, with what [`DataflowState::sink`] says.
-    pub(crate) fn restore(&mut self, state: &DataflowState) -> Result<()> {
-        let same_shape = state.sources.len() == self.sources.len()
-            && state.operators.len() == self.nodes.len()
-            && state.sinks.len() == self.sinks.len();
-        if !same_shape {
-            return Err(Error::Storage("the checkpoint is of another plan; run with --fresh to begin anew".into()));
-        }
-        for (node, (bytes, inputs, watermark)) in self.nodes.iter_mut().zip(&state.operators) {
-            if !bytes.is_empty() {
-                node.operator.restore(bytes)?;
+    /// Finds for each part its state; see [`matched`].
+    ///
+    /// # Errors
+    /// State would be lost, and `allow_dropped` does not say that it may.
+    pub(crate) fn matched(&self, state: DataflowState, allow_dropped: bool) -> Result<Matched> {
+        let now = Parts {
+            sources: self.source_identities.iter().collect(),
+            operators: self.nodes.iter().map(|node| &node.identity).collect(),
+            sinks: self.sinks.iter().map(|sink| &sink.identity).collect(),
+        };
+        matched(state, &now, allow_dropped)
+    }
+
+    /// Goes on from a state. Sinks are attached afterwards.
+    pub(crate) fn restore(&mut self, state: &Matched) -> Result<()> {
+        for (node, state) in self.nodes.iter_mut().zip(&state.operators) {
+            let Some(OperatorState { state, inputs, watermark }) = state else { continue };
+            if !state.is_empty() {
+                node.operator.restore(state).map_err(|error| of_operator(&node.identity, error))?;
             }
-            node.inputs.clone_from(inputs);
-            node.watermark = *watermark;
+            // A UNION may have got another branch.
+            if inputs.len() == node.inputs.len() {
+                node.inputs.clone_from(inputs);
+                node.watermark = *watermark;
+            }
         }
-        for (sink, (_, rows)) in self.sinks.iter_mut().zip(&state.sinks) {
-            sink.rows = *rows;
+        for (sink, state) in self.sinks.iter_mut().zip(&state.sinks) {
+            sink.rows = state.as_ref().map_or(0, |state| state.rows);
         }
-        self.ended.clone_from(&state.ended);
-        self.turn = state.turn as usize;
+        for (ended, state) in self.ended.iter_mut().zip(&state.sources) {
+            *ended = state.as_ref().is_some_and(|(_, ended)| *ended);
+        }
+        self.turn = state.turn;
         Ok(())
     }
 
     /// Starts the threads that read.
-    pub(crate) fn start(&mut self, state: Option<&DataflowState>) {
+    pub(crate) fn start(&mut self, state: Option<&Matched>) {
         for (index, source) in self.sources.iter_mut().enumerate() {
-            source.start(state.map(|state| state.sources[index].clone()));
+            let progress = state.and_then(|state| state.sources.get(index)?.as_ref());
+            source.start(progress.map(|(progress, _)| progress.clone()));
         }
+    }
+
+    /// Tells parts that are new in a changed script which of their inputs have ended: what has ended says so only once.
+    pub(crate) fn settle(&mut self) -> Result<()> {
+        for source in 0..self.sources.len() {
+            if self.ended[source] {
+                self.advance(&self.source_targets[source].clone(), AFTER_ALL, false)?;
+            }
+        }
+        for node in 0..self.nodes.len() {
+            if self.nodes[node].watermark == AFTER_ALL {
+                let targets = self.nodes[node].targets.clone();
+                self.advance(&targets, AFTER_ALL, false)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends all sources where they are: windows close, and what waits for more rows waits no longer.
+    pub(crate) fn drain(&mut self) -> Result<()> {
+        for source in 0..self.sources.len() {
+            if !std::mem::replace(&mut self.ended[source], true) {
+                self.advance(&self.source_targets[source].clone(), AFTER_ALL, false)?;
+            }
+        }
+        Ok(())
     }
 
     /// Tells the sources that a checkpoint of this state is saved.
@@ -307,10 +487,11 @@ impl Dataflow {
     }
 }
 
-impl DataflowState {
-    /// What the sink of this number gave at the checkpoint.
-    pub(crate) fn sink(&self, index: usize) -> Option<&[u8]> {
-        self.sinks.get(index).map(|(prepared, _)| prepared.as_slice())
+/// Says whose state could not be read.
+fn of_operator(identity: &Identity, error: Error) -> Error {
+    match error {
+        Error::Storage(message) => Error::Storage(format!("the state of {}: {message}", identity.words())),
+        other => other,
     }
 }
 
@@ -333,10 +514,11 @@ impl SinkNode {
         }
     }
 
-    fn prepare(&self) -> Result<Vec<u8>> {
-        match &self.taker {
-            Some(Taker::Table(sink, _)) => sink.prepare(),
-            _ => Ok(Vec::new()),
-        }
+    fn state(&self) -> Result<SinkState> {
+        let prepared = match &self.taker {
+            Some(Taker::Table(sink, _)) => sink.prepare()?,
+            _ => Vec::new(),
+        };
+        Ok(SinkState { key: self.key.clone(), prepared, rows: self.rows, is_visible: false, carried: None })
     }
 }

@@ -7,6 +7,8 @@
 //! |---|---|
 //! | [`compile`] | a plan to a dataflow |
 //! | [`dataflow`] | the operators as a graph, and the round |
+//! | [`identity`], [`matching`] | what operators are; their states, found again in a script that has changed |
+//! | [`sink`] | a table's sink, written by a thread |
 //! | [`source`] | a table or a stored stage, read ahead by a thread; parts that go on side by side, aligned |
 //! | [`stateless`] | filter, project, predict |
 //! | [`window`] | TUMBLE, HOP, CUMULATE: windows assigned, late rows dropped |
@@ -28,12 +30,15 @@
 //! | [`spill`] | batches kept in a file |
 
 pub(crate) mod aggregate;
+#[cfg(test)]
+mod backpressure;
 pub(crate) mod collect;
 pub(crate) mod compile;
 pub(crate) mod dataflow;
 pub(crate) mod deduplicate;
 mod groups;
 mod held;
+pub(crate) mod identity;
 pub(crate) mod in_order;
 pub(crate) mod in_time;
 pub(crate) mod interval_join;
@@ -41,6 +46,7 @@ pub(crate) mod join;
 pub(crate) mod keys;
 pub(crate) mod lateness;
 pub(crate) mod lookup_join;
+pub(crate) mod matching;
 pub(crate) mod operator;
 pub(crate) mod over;
 pub(crate) mod session;

@@ -110,7 +110,7 @@ pub(crate) fn batch_from_bytes(bytes: &[u8]) -> Result<RecordBatch> {
 }
 
 fn failed(action: &str, path: &Path, error: std::io::Error) -> Error {
-    Error::Storage(format!("cannot {action} {}: {error}", path.display()))
+    Error::Unavailable(format!("cannot {action} {}: {error}", path.display()))
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use crate::Result;
 use crate::plan::attribute::{Rowtime, delay_ms};
 use crate::stream::dataflow::Output;
 use crate::stream::deduplicate::{Distinct, FirstRow};
+use crate::stream::identity::{self, Description, expression, expressions};
 use crate::stream::stateless;
 
 impl Compiler<'_> {
@@ -52,13 +53,18 @@ impl Compiler<'_> {
             schema.as_arrow(),
             Arc::clone(window.schema.inner()),
         )?;
-        let first = self.dataflow.add_operator(Box::new(operator), &[input]);
+        let description = Description::new("ROW_NUMBER() = 1")
+            .on("keys", expressions(order.partition))
+            .on("time", schema.field(order.rowtime.column).name())
+            .on("rows of", identity::columns(schema.as_arrow()));
+        let first = self.dataflow.add_described(Box::new(operator), description, &[input]);
         let output = self.lower_above(&filter.input, first)?;
         let others = conditions.iter().enumerate().filter(|(i, _)| *i != place).map(|(_, other)| (*other).clone());
         Ok(Some(match conjunction(others) {
             Some(others) => {
                 let predicate = physical(&others, filter.input.schema())?;
-                self.dataflow.add_operator(Box::new(stateless::Filter { predicate }), &[output])
+                let description = Description::stateless("WHERE", expression(&others));
+                self.dataflow.add_described(Box::new(stateless::Filter { predicate }), description, &[output])
             }
             None => output,
         }))
@@ -72,7 +78,8 @@ impl Compiler<'_> {
                 let input = self.lower_above(&projection.input, window)?;
                 let columns = physical_all(&projection.expr, projection.input.schema())?;
                 let schema = Arc::clone(projection.schema.inner());
-                Ok(self.dataflow.add_operator(Box::new(stateless::Project { columns, schema }), &[input]))
+                let description = Description::stateless("SELECT", expressions(&projection.expr));
+                Ok(self.dataflow.add_described(Box::new(stateless::Project { columns, schema }), description, &[input]))
             }
             _ => Ok(window),
         }
@@ -107,7 +114,8 @@ impl Compiler<'_> {
         let columns = physical_all(&aggregate.group_expr, schema)?;
         let output = Arc::clone(aggregate.schema.inner());
         let operator = Distinct::new(columns, rowtime, self.setting.state_ttl_ms, schema.as_arrow(), output)?;
-        Ok(self.dataflow.add_operator(Box::new(operator), &[input]))
+        let description = Description::new("DISTINCT").on("rows of", identity::columns(aggregate.schema.as_arrow()));
+        Ok(self.dataflow.add_described(Box::new(operator), description, &[input]))
     }
 }
 

@@ -13,6 +13,7 @@ use crate::catalog::table::ConnectorTable;
 use crate::plan::attribute::{Rowtime, WindowEdge, rowtime, window_edge};
 use crate::stream::collect::Collect;
 use crate::stream::dataflow::Output;
+use crate::stream::identity::{self, Description, Identity};
 use crate::stream::source::{Input, Source};
 use crate::stream::spill::SpillWriter;
 use crate::stream::stage::StageTable;
@@ -45,15 +46,16 @@ impl Compiler<'_> {
         if let Some(table) = self.unbounded_below(plan)? {
             return Err(refused(construct, instead, &table));
         }
-        self.files += 1;
-        let path = self.setting.folder.join(format!("stage-{}", self.files));
         match stages.as_slice() {
-            [] => self.compute_before(plan, path),
+            [] => self.compute_before(plan),
             [stage] => {
                 let Some((_, output, _)) = self.trained.iter().find(|(_, _, known)| known.id == stage.id) else {
                     return Err(Error::Internal(format!("stage {} is read before it is made", stage.id)));
                 };
                 let output = *output;
+                let kept = identity::columns(&stage.schema.project(&columns.iter().copied().collect::<Vec<_>>())?);
+                let model = self.trained.get(stage.id).map_or(String::new(), |(node, _, _)| node.model.0.name.clone());
+                let path = self.file(&format!("{model}: {kept}"));
                 let collect = Collect::new(
                     path,
                     Arc::clone(stage),
@@ -61,7 +63,10 @@ impl Compiler<'_> {
                     plan.clone(),
                     self.setting.execution.clone(),
                 );
-                Ok(self.dataflow.add_operator(Box::new(collect), &[output]))
+                let mut description =
+                    Description::named("rows kept for a query at the end, of", &model).on("columns", kept);
+                description.computes = plan.display_indent().to_string();
+                Ok(self.dataflow.add_described(Box::new(collect), description, &[output]))
             }
             _ => Err(Error::Data(format!(
                 "{construct} over several ML_TRAIN results cannot run in one job: write each to a table with INSERT INTO first"
@@ -77,9 +82,18 @@ impl Compiler<'_> {
         Ok(unbounded.next().map(|table| table.name.clone()))
     }
 
+    /// The file for what is made as a text says: the same one in a script that has changed elsewhere.
+    fn file(&mut self, made: &str) -> PathBuf {
+        let name = format!("stage-{:016x}", identity::hash(made));
+        let before = self.files.iter().filter(|known| **known == name).count();
+        self.files.push(name.clone());
+        self.setting.folder.join(if before == 0 { name } else { format!("{name}-{before}") })
+    }
+
     /// Computes a bounded part of the plan into a file, once: a resumed job finds it there.
-    fn compute_before(&mut self, plan: &LogicalPlan, path: PathBuf) -> Result<Output> {
+    fn compute_before(&mut self, plan: &LogicalPlan) -> Result<Output> {
         let schema = Arc::clone(plan.schema().inner());
+        let path = self.file(&plan.display_indent_schema().to_string());
         if !self.setting.checking && !path.exists() {
             // Without a sort the order of rows is that of one thread, so that it is the same each time.
             let execution = match plan {
@@ -102,7 +116,9 @@ impl Compiler<'_> {
         let is_window_time = |time: &Rowtime| window_edge(plan.schema().field(time.column)) == Some(WindowEdge::Last);
         let rowtime = rowtime(plan.schema()).filter(|time| !is_window_time(time));
         let pace = self.pace(rowtime);
-        Ok(self.dataflow.add_source(Source::new(Input::Stage { path }, schema, rowtime, pace)))
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let source = self.dataflow.add_source(Source::new(Input::Stage { path }, schema, rowtime, pace));
+        Ok(self.dataflow.identify(source, Identity::stage(&name)))
     }
 }
 

@@ -26,7 +26,8 @@ use crate::catalog::table::ConnectorTable;
 use crate::plan::attribute::{Rowtime, delay_ms, rowtime_mark};
 use crate::plan::node::{InTimeNode, PredictNode};
 use crate::stream::dataflow::Output;
-use crate::stream::interval_join::{IntervalJoin, JoinInput};
+use crate::stream::identity::{Description, columns, expressions, span};
+use crate::stream::interval_join::{Interval, IntervalJoin, JoinInput};
 use crate::stream::join::{Residual, Side};
 use crate::stream::lookup_join::LookupJoin;
 use crate::{Error, Result};
@@ -117,7 +118,17 @@ impl Compiler<'_> {
             self.setting.shards,
             Arc::clone(&self.setting.threads),
         )?;
-        Ok(self.dataflow.add_operator(Box::new(operator), &[left, right]))
+        let (left_keys, right_keys): (Vec<&Expr>, Vec<&Expr>) =
+            join.on.iter().map(|(left, right)| (left, right)).unzip();
+        let Interval { lower_ms, upper_ms } = bound.interval;
+        let description = Description::new("interval join")
+            .on("keys", format!("{} = {}", expressions(left_keys), expressions(right_keys)))
+            .on("from", span(lower_ms))
+            .on("to", span(upper_ms))
+            .on("kind", join.join_type)
+            .on("left rows of", columns(join.left.schema().as_arrow()))
+            .on("right rows of", columns(join.right.schema().as_arrow()));
+        Ok(self.dataflow.add_described(Box::new(operator), description, &[left, right]))
     }
 
     fn lower_lookup_join(&mut self, join: &Join, table: Side) -> Result<Output> {
@@ -141,7 +152,8 @@ impl Compiler<'_> {
             Arc::clone(join.schema.inner()),
         )?;
         let input = self.lower(stream)?;
-        Ok(self.dataflow.add_operator(Box::new(operator), &[input]))
+        let description = Description::stateless("lookup join", expressions(join.on.iter().map(|(left, _)| left)));
+        Ok(self.dataflow.add_described(Box::new(operator), description, &[input]))
     }
 
     /// The rows of a bounded plan, in the order of one thread, so that it is the same each time.

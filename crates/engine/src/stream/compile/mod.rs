@@ -12,6 +12,7 @@
 //! | file | what it is |
 //! |---|---|
 //! | [`visit`] | questions about a plan |
+//! | [`places`] | where in a script operators stand |
 //! | [`expression`] | expressions, from logical to physical |
 //! | [`scan`] | tables and stages |
 //! | [`join`] | joins: of two streams, of a stream and a table |
@@ -26,11 +27,13 @@ mod elsewhere;
 mod expression;
 mod join;
 pub(crate) mod over;
+mod places;
 mod scan;
 mod time_bound;
 mod visit;
 mod window;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,7 +45,8 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 
 use self::expression::{column, has_subquery, physical, physical_all};
 use self::visit::{stage_table, train_node, visit};
-use super::dataflow::{Dataflow, Output};
+use super::dataflow::{Dataflow, Making, Output};
+use super::identity::{Description, expression, expressions};
 use super::in_time::InTime;
 use super::stage::StageTable;
 use super::stateless::{Filter, Predict, Project};
@@ -70,10 +74,14 @@ pub(crate) struct Setting {
     pub train: TrainSetting,
     /// How large the table may be that a lookup join holds.
     pub memory_bytes_max: usize,
+    /// The views of the script, and the lines that they are on.
+    pub views: BTreeMap<String, u32>,
     /// After how long without rows an unbounded source is not waited for; `None`: it always is.
     pub idle_after: Option<Duration>,
     /// How far the event time of a source may run ahead of another's; `None`: as far as it likes.
     pub max_drift_ms: Option<i64>,
+    /// How many checkpoints are kept: operators with files of their own keep what those refer to.
+    pub checkpoints_retained: usize,
     /// Only check: compute nothing, keep nothing.
     pub checking: bool,
 }
@@ -83,19 +91,23 @@ pub(crate) struct Compiler<'a> {
     setting: &'a Setting,
     dataflow: Dataflow,
     trained: Vec<(TrainNode, Output, Arc<StageTable>)>,
-    files: usize,
+    /// The names of the files of stages so far.
+    files: Vec<String>,
 }
 
 impl<'a> Compiler<'a> {
     pub(crate) fn new(setting: &'a Setting) -> Self {
         let dataflow = Dataflow::new(setting.max_drift_ms);
-        Self { setting, dataflow, trained: Vec::new(), files: 0 }
+        Self { setting, dataflow, trained: Vec::new(), files: Vec::new() }
     }
 
-    /// Adds a plan whose rows go to a sink of this name.
-    pub(crate) fn add(&mut self, name: &str, plan: &LogicalPlan) -> Result<()> {
+    /// Adds a plan whose rows go to a sink of this name. `declared` and `line` are of the sink and of its INSERT: they tell its
+    /// parts from others, see [`crate::stream::identity`].
+    pub(crate) fn add(&mut self, name: &str, declared: &str, line: u32, plan: &LogicalPlan) -> Result<()> {
+        let views = places::views(plan, &self.setting.views);
+        self.dataflow.making = Making { insert: name.to_string(), line, views };
         let output = self.compile(plan)?;
-        self.dataflow.add_sink(name.to_string(), output);
+        self.dataflow.add_sink(name.to_string(), declared, output);
         Ok(())
     }
 
@@ -155,9 +167,13 @@ impl<'a> Compiler<'a> {
             BadRows::from(self.tables_below(&node.input)?),
             &self.setting.train,
             &self.setting.threads,
-            Place { folder: &self.setting.folder, shards: self.setting.shards },
+            Place {
+                folder: &self.setting.folder,
+                shards: self.setting.shards,
+                checkpoints_retained: self.setting.checkpoints_retained,
+            },
         )?;
-        let output = self.dataflow.add_operator(Box::new(operator), &[from]);
+        let output = self.dataflow.add_described(Box::new(operator), places::training(&over), &[from]);
         let stage = Arc::new(StageTable::new(self.trained.len(), Arc::clone(over.schema.inner())));
         self.trained.push((node.clone(), output, Arc::clone(&stage)));
         Ok(stage)
@@ -187,7 +203,8 @@ impl<'a> Compiler<'a> {
                 let input = self.lower(&projection.input)?;
                 let columns = physical_all(&projection.expr, projection.input.schema())?;
                 let schema = Arc::clone(projection.schema.inner());
-                Ok(self.dataflow.add_operator(Box::new(Project { columns, schema }), &[input]))
+                let description = Description::stateless("SELECT", expressions(&projection.expr));
+                Ok(self.dataflow.add_described(Box::new(Project { columns, schema }), description, &[input]))
             }
             LogicalPlan::Filter(filter) if !has_subquery(std::slice::from_ref(&filter.predicate)) => {
                 if let Some(output) = self.lower_first_row(plan, filter)? {
@@ -195,7 +212,8 @@ impl<'a> Compiler<'a> {
                 }
                 let input = self.lower(&filter.input)?;
                 let predicate = physical(&filter.predicate, filter.input.schema())?;
-                Ok(self.dataflow.add_operator(Box::new(Filter { predicate }), &[input]))
+                let description = Description::stateless("WHERE", expression(&filter.predicate));
+                Ok(self.dataflow.add_described(Box::new(Filter { predicate }), description, &[input]))
             }
             LogicalPlan::Union(union) => {
                 let inputs = union.inputs.iter().map(|input| self.lower(input)).collect::<Result<Vec<_>>>()?;
@@ -211,15 +229,19 @@ impl<'a> Compiler<'a> {
                     let args = physical_all(&predict.columns(), predict.input.schema())?;
                     let rowwise = Rowwise::predict(predict, args, BadRows::from(self.tables_below(&predict.input)?));
                     let schema = Arc::clone(predict.schema.inner());
-                    return Ok(self.dataflow.add_operator(
+                    let description = Description::stateless("ML_PREDICT", expressions(&predict.args));
+                    return Ok(self.dataflow.add_described(
                         Box::new(Predict { rowwise, schema, threads: Arc::clone(&self.setting.threads) }),
+                        description,
                         &[input],
                     ));
                 }
                 if let Some(in_time) = node.downcast_ref::<InTimeNode>() {
                     let input = self.lower(&in_time.input)?;
                     let operator = InTime::new(in_time.name.clone(), in_time.rowtime);
-                    return Ok(self.dataflow.add_operator(Box::new(operator), &[input]));
+                    let time = in_time.input.schema().field(in_time.rowtime.column).name();
+                    let description = Description::new(&in_time.name).on("time", time);
+                    return Ok(self.dataflow.add_described(Box::new(operator), description, &[input]));
                 }
                 if let Some(window) = node.downcast_ref::<WindowNode>() {
                     return self.lower_window(plan, window);

@@ -21,6 +21,7 @@ use super::Compiler;
 use super::expression::{physical, physical_all};
 use crate::plan::attribute::{Rowtime, delay_ms};
 use crate::stream::dataflow::Output;
+use crate::stream::identity::{Description, columns, expressions};
 use crate::stream::over::accumulated::{Accumulated, Recomputed};
 use crate::stream::over::frame::Frame;
 use crate::stream::over::function::OverFunction;
@@ -70,7 +71,11 @@ impl Compiler<'_> {
         match over_operator(window, &sharding)? {
             Ok(operator) => {
                 let input = self.lower(&window.input)?;
-                Ok(self.dataflow.add_operator(Box::new(operator), &[input]))
+                let description = Description::new("OVER")
+                    .on("functions", expressions(&window.window_expr))
+                    .on("rows of", columns(window.input.schema().as_arrow()))
+                    .on("'execution.shards'", self.setting.shards);
+                Ok(self.dataflow.add_described(Box::new(operator), description, &[input]))
             }
             Err((construct, instead)) => self.elsewhere(plan, construct, instead),
         }

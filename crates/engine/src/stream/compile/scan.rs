@@ -12,6 +12,7 @@ use super::visit::{connector_table, stage_table};
 use crate::catalog::monitor::storage;
 use crate::plan::attribute::{Rowtime, rowtime};
 use crate::stream::dataflow::Output;
+use crate::stream::identity::{self, Description, Identity};
 use crate::stream::source::{Input, Pace, Source};
 use crate::stream::stateless::Project;
 use crate::{Error, Result};
@@ -29,7 +30,8 @@ impl Compiler<'_> {
                 None => Ok(output),
                 Some(columns) => {
                     let columns = columns.iter().map(|i| column(&stage.schema, *i)).collect();
-                    Ok(self.dataflow.add_operator(Box::new(Project { columns, schema }), &[output]))
+                    let description = Description::stateless("SELECT", identity::columns(&schema));
+                    Ok(self.dataflow.add_described(Box::new(Project { columns, schema }), description, &[output]))
                 }
             };
         }
@@ -55,7 +57,8 @@ impl Compiler<'_> {
             monitor: Arc::clone(&table.monitor),
             bounded: table.table.is_bounded(),
         };
-        Ok(self.dataflow.add_source(Source::new(input, schema, rowtime, pace)))
+        let source = self.dataflow.add_source(Source::new(input, schema, rowtime, pace));
+        Ok(self.dataflow.identify(source, Identity::source(&table.name)))
     }
 
     /// How a source of this event time is read.

@@ -15,12 +15,14 @@ use super::expression::{physical, physical_all};
 use super::visit::{stage_table, visit};
 use crate::Result;
 use crate::plan::attribute::{WindowEdge, window_edge};
-use crate::plan::window::{SessionNode, WindowFunction, WindowNode};
+use crate::plan::window::{SessionNode, WindowFunction, WindowNode, Windows};
 use crate::stream::aggregate::{Aggregate, WindowAggregate};
 use crate::stream::dataflow::Output;
+use crate::stream::identity::{Description, columns, expression, expressions, span};
 use crate::stream::lateness::{Lateness, Origin};
 use crate::stream::session::Sessions;
 use crate::stream::window::AssignWindows;
+use crate::types::sql_type;
 
 const EVENT_TIME_WANTED: &str =
     "take the column that CREATE TABLE declares a WATERMARK FOR, or window_time where the rows come out of a window";
@@ -41,7 +43,15 @@ impl Compiler<'_> {
         let time = physical(&window.time, schema)?;
         let lateness = Lateness::new(origin(&window.time, schema, delay_ms));
         let operator = AssignWindows::new(time, window.windows, lateness, Arc::clone(window.schema.inner()));
-        Ok(self.dataflow.add_operator(Box::new(operator), &[input]))
+        let Windows { function, step_ms, size_ms, offset_ms } = window.windows;
+        let mut description = Description::window(function.name())
+            .on("time", expression(&window.time))
+            .on("size", span(size_ms))
+            .on("offset", span(offset_ms));
+        if function != WindowFunction::Tumble {
+            description = description.on("step", span(step_ms));
+        }
+        Ok(self.dataflow.add_described(Box::new(operator), description, &[input]))
     }
 
     /// SESSION.
@@ -61,7 +71,13 @@ impl Compiler<'_> {
             self.setting.shards,
             Arc::clone(&self.setting.threads),
         )?;
-        Ok(self.dataflow.add_operator(Box::new(operator), &[input]))
+        let description = Description::window("SESSION")
+            .on("gap", span(session.gap_ms))
+            .on("keys", expressions(&session.keys))
+            .on("time", expression(&session.time))
+            .on("rows of", columns(schema.as_arrow()))
+            .on("'execution.shards'", self.setting.shards);
+        Ok(self.dataflow.add_described(Box::new(operator), description, &[input]))
     }
 
     /// `GROUP BY`, which has to have the end of a window among its columns.
@@ -123,11 +139,18 @@ impl Compiler<'_> {
             groups,
             window_end,
             aggregates,
-            output,
+            Arc::clone(&output),
             self.setting.shards,
             Arc::clone(&self.setting.threads),
         );
-        Ok(self.dataflow.add_operator(Box::new(operator), &[input]))
+        let keys = aggregate.group_expr.iter().zip(output.fields());
+        let keys: Vec<String> =
+            keys.map(|(expr, field)| format!("{} {}", expression(expr), sql_type(field.data_type()))).collect();
+        let description = Description::new("GROUP BY")
+            .on("keys", keys.join(", "))
+            .on("aggregates", expressions(&aggregate.aggr_expr))
+            .on("'execution.shards'", self.setting.shards);
+        Ok(self.dataflow.add_described(Box::new(operator), description, &[input]))
     }
 }
 

@@ -12,7 +12,6 @@ mod read;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, sync_channel};
 use std::time::Duration;
 
 use arrow::array::{AsArray, RecordBatch};
@@ -26,10 +25,13 @@ use super::operator::BEFORE_ALL;
 use crate::batch::scan::with_schema;
 use crate::catalog::monitor::{SourceMonitor, storage};
 use crate::plan::attribute::Rowtime;
+use crate::queue::{Empty, Receiver, queue};
 use crate::{Error, Result, SourceReport};
 
 /// Batches that may wait between the thread that reads and the round.
 const BATCHES_AHEAD: usize = 4;
+/// Bytes of them. A larger batch waits alone.
+const BYTES_AHEAD: usize = 64 << 20;
 
 /// Where a source reads from.
 #[derive(Clone)]
@@ -169,7 +171,7 @@ impl Source {
         if self.progress.ended {
             return;
         }
-        let (sender, messages) = sync_channel(BATCHES_AHEAD);
+        let (sender, messages) = queue(BATCHES_AHEAD, BYTES_AHEAD, message_bytes);
         let (input, place, pace) = (self.input.clone(), self.progress.place.clone(), self.pace.clone());
         let wanted = Arc::new(());
         let still_wanted = Arc::downgrade(&wanted);
@@ -193,14 +195,10 @@ impl Source {
     /// What there is; waits for it up to `patience`.
     pub(crate) fn next(&mut self, patience: Duration) -> Result<Next> {
         let Some(Arrivals { messages, .. }) = &self.arrivals else { return Ok(Next::End) };
-        let message = match messages.try_recv() {
+        let message = match messages.recv_within(patience) {
             Ok(message) => message?,
-            Err(TryRecvError::Disconnected) => return Ok(self.end()),
-            Err(TryRecvError::Empty) => match messages.recv_timeout(patience) {
-                Ok(message) => message?,
-                Err(RecvTimeoutError::Timeout) => return Ok(Next::Wait),
-                Err(RecvTimeoutError::Disconnected) => return Ok(self.end()),
-            },
+            Err(Empty::Yet) => return Ok(Next::Wait),
+            Err(Empty::ForGood) => return Ok(self.end()),
         };
         let Message::Rows(Arrival { batch, moved, bytes, bad }) = message else { return Ok(Next::Idle) };
         self.progress.place.go(moved);
@@ -249,6 +247,14 @@ impl Source {
             Input::Table { scan, .. } => (scan.total_rows(), scan.total_bytes()),
             Input::Stage { .. } => (None, None),
         }
+    }
+}
+
+/// What a message takes in the queue.
+fn message_bytes(message: &Result<Message>) -> usize {
+    match message {
+        Ok(Message::Rows(Arrival { batch: Some(batch), .. })) => batch.get_array_memory_size(),
+        _ => 0,
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Weak;
-use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
 use arrow::array::{AsArray, RecordBatch};
@@ -14,6 +13,7 @@ use super::alignment::{Aligned, Alignment, PartPlace};
 use super::{Arrival, Input, Message, Moved, Pace, Place};
 use crate::Result;
 use crate::catalog::monitor::storage;
+use crate::queue::Sender;
 use crate::stream::spill::SpillReader;
 
 /// How long a reader waits for rows before it looks whether anybody still wants them.
@@ -24,7 +24,7 @@ pub(super) fn read(
     input: &Input,
     place: &Place,
     pace: &Pace,
-    sender: &SyncSender<Result<Message>>,
+    sender: &Sender<Result<Message>>,
     wanted: &Weak<()>,
 ) -> Result<()> {
     match input {
@@ -52,7 +52,7 @@ pub(super) fn read(
     }
 }
 
-fn one_by_one(scan: &dyn Scan, place: &Place, sender: &SyncSender<Result<Message>>) -> Result<()> {
+fn one_by_one(scan: &dyn Scan, place: &Place, sender: &Sender<Result<Message>>) -> Result<()> {
     let (first, mut position) = match place {
         Place::Table { part, position } => (*part as usize, position.clone()),
         _ => (0, None),
@@ -79,7 +79,7 @@ fn side_by_side(
     scan: &dyn Scan,
     place: &Place,
     pace: &Pace,
-    sender: &SyncSender<Result<Message>>,
+    sender: &Sender<Result<Message>>,
     wanted: &Weak<()>,
 ) -> Result<()> {
     let places = place.parts();
@@ -129,7 +129,7 @@ fn side_by_side(
 }
 
 /// Sends all that may come out. Whether anybody still wants more.
-fn send_aligned(alignment: &mut Alignment, sender: &SyncSender<Result<Message>>) -> Result<bool> {
+fn send_aligned(alignment: &mut Alignment, sender: &Sender<Result<Message>>) -> Result<bool> {
     while let Some(Aligned { batch, moved, bytes, bad }) = alignment.take()? {
         let arrival = Arrival { batch, moved: Moved::Parts(moved), bytes, bad };
         if sender.send(Ok(Message::Rows(arrival))).is_err() {
@@ -144,7 +144,7 @@ fn as_they_come(
     scan: &dyn Scan,
     place: &Place,
     pace: &Pace,
-    sender: &SyncSender<Result<Message>>,
+    sender: &Sender<Result<Message>>,
     wanted: &Weak<()>,
 ) -> Result<()> {
     let places = place.parts();

@@ -53,6 +53,8 @@ struct Saved {
 pub(crate) struct Place<'a> {
     pub folder: &'a Path,
     pub shards: usize,
+    /// How many checkpoints must be able to be gone back to.
+    pub checkpoints_retained: usize,
 }
 
 impl KeyedLearning {
@@ -64,7 +66,7 @@ impl KeyedLearning {
     ) -> MlResult<Self> {
         let settings = settings(entry);
         let memory_bytes_max = entry.training.bytes("keyed.memory").and_then(|bytes| usize::try_from(bytes).ok());
-        let store = Store::new(place.folder, &entry.name, place.shards, memory_bytes_max.unwrap_or(usize::MAX));
+        let store = Store::new(place, &entry.name, memory_bytes_max.unwrap_or(usize::MAX));
         let mut keyed = Keyed::new(&entry.spec, store, settings)?;
         keyed.set_version_points(entry.version_points.iter().map(|(time, _)| *time).collect());
         let (folder, model) = (place.folder.to_path_buf(), entry.name.clone());

@@ -26,6 +26,7 @@ use tidegate_registry::VersionFacts;
 
 pub(crate) use self::keyed::Place;
 use self::learning::{Artifact, Learning, Made, Times, Version};
+pub(crate) use self::store::is_store;
 use super::operator::{AFTER_ALL, Operator};
 use crate::batch::window;
 use crate::catalog::bad_rows::BadRows;

@@ -6,8 +6,8 @@
 //! ```
 //! The file is a B-tree whose pages are never written over (redb), so that a checkpoint is a savepoint in it: what was changed
 //! since the last one is written, and the checkpoint names the savepoint. A job that goes on goes back to the savepoint of its
-//! checkpoint, whatever was written since. The savepoint before stays until the next checkpoint: should the process be killed
-//! before the checkpoint's own file is there, the one before still has its own.
+//! checkpoint, whatever was written since. The savepoints of checkpoints that are kept stay, and the one before stays until the
+//! next checkpoint: should the process be killed before the checkpoint's own file is there, the one before still has its own.
 //!
 //! Without checkpoints and within the limit there is no file. A change of what is in memory and what is not changes no result.
 
@@ -19,7 +19,18 @@ use redb::{Database, Durability, ReadOnlyTable, ReadableDatabase, ReadableTable,
 use tidegate_ml::keyed::{Change, States, StatesOfShard};
 use tidegate_ml::{Error as MlError, Result as MlResult};
 
+use super::keyed::Place;
 use crate::{Error, Result};
+
+/// How the file is called: these, with the model's name between them.
+const PREFIX: &str = "keys-";
+const SUFFIX: &str = ".redb";
+
+/// Whether a file of a step's folder holds the states of keys.
+pub(crate) fn is_store(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.starts_with(PREFIX) && name.ends_with(SUFFIX)
+}
 
 const STATES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("states");
 
@@ -41,7 +52,9 @@ pub(super) struct Store {
     memory_bytes_max: usize,
     /// Batches so far, to tell which keys were used longest ago.
     clock: u64,
-    savepoint: Option<u64>,
+    /// Savepoints of the checkpoints before, the newest at the end, and how many of them stay.
+    savepoints: Vec<u64>,
+    checkpoints_retained: usize,
     /// Where the look for keys that are over goes on.
     sweep_from: Vec<u8>,
 }
@@ -141,15 +154,17 @@ impl Part {
 
 impl Store {
     /// No states yet. The file, if one is needed, is in `folder`.
-    pub(super) fn new(folder: &Path, name: &str, shards: usize, memory_bytes_max: usize) -> Self {
+    pub(super) fn new(place: Place<'_>, name: &str, memory_bytes_max: usize) -> Self {
+        let Place { folder, shards, checkpoints_retained } = place;
         let part = || Part { keys: HashMap::new(), bytes: 0, clock: 0, table: None };
         Self {
             parts: (0..shards.max(1)).map(|_| part()).collect(),
-            path: folder.join(format!("keys-{name}.redb")),
+            path: folder.join(format!("{PREFIX}{name}{SUFFIX}")),
             file: None,
             memory_bytes_max,
             clock: 0,
-            savepoint: None,
+            savepoints: Vec::new(),
+            checkpoints_retained: checkpoints_retained.max(1),
             sweep_from: Vec::new(),
         }
     }
@@ -290,13 +305,15 @@ impl Store {
         // After a crash the file is fit for use at once.
         write.set_quick_repair(true);
         let savepoint = write.persistent_savepoint().map_err(|e| failed(e.into()))?;
-        let kept = [Some(savepoint), self.savepoint];
+        // As many as there are checkpoints, before this one has its file.
+        let kept = self.savepoints.len().saturating_sub(self.checkpoints_retained);
+        self.savepoints.drain(..kept);
+        self.savepoints.push(savepoint);
         let old: Vec<u64> = write.list_persistent_savepoints().map_err(|e| failed(e.into()))?.collect();
-        for old in old.into_iter().filter(|old| !kept.contains(&Some(*old))) {
+        for old in old.into_iter().filter(|old| !self.savepoints.contains(old)) {
             write.delete_persistent_savepoint(old).map_err(|e| failed(e.into()))?;
         }
         write.commit().map_err(|e| failed(e.into()))?;
-        self.savepoint = Some(savepoint);
         self.look()?;
         Ok(savepoint)
     }
@@ -349,7 +366,11 @@ impl Store {
         let to = write.get_persistent_savepoint(savepoint).map_err(|e| failed(e.into()))?;
         write.restore_savepoint(&to).map_err(|e| failed(e.into()))?;
         write.commit().map_err(|e| failed(e.into()))?;
-        self.savepoint = Some(savepoint);
+        // Those after it are gone.
+        let write = file.begin_write().map_err(|e| failed(e.into()))?;
+        self.savepoints = write.list_persistent_savepoints().map_err(|e| failed(e.into()))?.collect();
+        self.savepoints.sort_unstable();
+        write.abort().map_err(|e| failed(e.into()))?;
         self.look()
     }
 
@@ -376,6 +397,10 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn store(folder: &Path, shards: usize, memory_bytes_max: usize) -> Store {
+        Store::new(Place { folder, shards, checkpoints_retained: 1 }, "m", memory_bytes_max)
+    }
 
     fn state(store: &mut Store, key: u32) -> Option<Vec<u8>> {
         let parts = store.parts.len();
@@ -410,7 +435,7 @@ mod tests {
     #[test]
     fn keys_past_the_limit_go_to_disk_and_come_back() {
         let folder = tempfile::tempdir().unwrap();
-        let mut store = Store::new(folder.path(), "m", 3, 10_000);
+        let mut store = store(folder.path(), 3, 10_000);
         for round in 0..20u32 {
             (0..50).for_each(|i| put(&mut store, round * 50 + i, round as u8));
             store.settle().unwrap();
@@ -430,7 +455,7 @@ mod tests {
     #[test]
     fn without_need_there_is_no_file() {
         let folder = tempfile::tempdir().unwrap();
-        let mut store = Store::new(folder.path(), "m", 2, 1 << 20);
+        let mut store = store(folder.path(), 2, 1 << 20);
         (0..10).for_each(|i| put(&mut store, i, i as u8));
         store.settle().unwrap();
         store.change_all(&mut |_, state| Ok(Some(vec![state[0] * 2; 10]))).unwrap();
@@ -443,7 +468,7 @@ mod tests {
     fn a_store_goes_back_to_either_of_its_last_checkpoints() {
         for spill in [0, 1 << 20] {
             let folder = tempfile::tempdir().unwrap();
-            let new = || Store::new(folder.path(), "m", 3, spill);
+            let new = || store(folder.path(), 3, spill);
             let mut store = new();
             let mut savepoints = Vec::new();
             for round in 0..5u8 {
@@ -463,10 +488,30 @@ mod tests {
         }
     }
 
+    /// A savepoint of a job has a copy of the file, made while the job has it open.
+    #[test]
+    fn a_copy_of_the_file_goes_back_to_the_checkpoint_too() {
+        let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let mut first = store(folder.path(), 3, 4000);
+        let mut savepoint = 0;
+        for round in 0..4u8 {
+            (0..100).for_each(|i| put(&mut first, i, round));
+            first.settle().unwrap();
+            savepoint = first.checkpoint(NEVER).unwrap();
+        }
+        std::fs::copy(&first.path, other.path().join("keys-m.redb")).unwrap();
+        assert!(is_store(&first.path));
+        (0..100).for_each(|i| put(&mut first, i, 77));
+        first.settle().unwrap();
+        let mut second = store(other.path(), 5, 4000);
+        second.restore(savepoint).unwrap();
+        assert_eq!(all(&mut second), (0..100).map(|i| (i, 3)).collect::<Vec<_>>());
+    }
+
     #[test]
     fn keys_that_are_over_go_at_checkpoints() {
         let folder = tempfile::tempdir().unwrap();
-        let mut store = Store::new(folder.path(), "m", 2, 0);
+        let mut store = store(folder.path(), 2, 0);
         (0..100).for_each(|i| put(&mut store, i, (i % 2) as u8));
         store.settle().unwrap();
         store.checkpoint(&|state| Ok(state[0] == 1)).unwrap();
