@@ -5,6 +5,7 @@ mod crash;
 mod golden;
 mod jobs;
 mod kafka;
+mod keyed;
 mod purchase_stream;
 mod readme;
 mod reference;

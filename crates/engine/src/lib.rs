@@ -26,6 +26,7 @@ mod script;
 mod session;
 mod stopwatch;
 mod stream;
+mod threads;
 mod types;
 
 pub use catalog::model::TRAINING_OPTIONS;

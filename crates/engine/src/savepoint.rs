@@ -3,6 +3,7 @@
 //! ```text
 //! <folder>/savepoint       the script, and the state: see [`Savepoint`]
 //! <folder>/stage-<hash>    rows that the step kept on disk
+//! <folder>/keys-….redb     the states of keys of a model a key
 //! <folder>/carried/…       hidden rows of sinks that show all of their rows at the end
 //! ```
 //! It is written under another name and renamed, so a folder that is there is whole. Sizes and checksums of all files are in

@@ -5,13 +5,17 @@
 //! ```
 #![allow(clippy::print_stdout)]
 
+use std::collections::HashMap;
 use std::error::Error;
 use std::sync::Arc;
 use std::time::Instant;
 
 use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
+use tidegate_ml::keyed::{Change, Keyed, KeyedArrivals, KeyedSettings, States, StatesOfShard, Unknown};
+use tidegate_ml::keys::Keys;
 use tidegate_ml::prequential::Prequential;
+use tidegate_ml::spread::InTurn;
 use tidegate_ml::{Expression, Model, ModelSpec, Task, Transform};
 
 const BATCH: usize = 8192;
@@ -99,6 +103,63 @@ fn measure(
     Ok(())
 }
 
+/// States in memory.
+struct InMemory([Part; 1]);
+
+#[derive(Default)]
+struct Part(HashMap<Vec<u8>, Vec<u8>>);
+
+impl States for InMemory {
+    type Part = Part;
+
+    fn parts(&mut self) -> &mut [Part] {
+        &mut self.0
+    }
+
+    fn change_all(&mut self, change: &mut Change<'_>) -> tidegate_ml::Result<()> {
+        for (key, state) in &mut self.0[0].0 {
+            if let Some(changed) = change(key, state)? {
+                *state = changed;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl StatesOfShard for Part {
+    fn take(&mut self, key: &[u8]) -> tidegate_ml::Result<Option<Vec<u8>>> {
+        Ok(self.0.remove(key))
+    }
+
+    fn put(&mut self, key: &[u8], state: Vec<u8>) -> tidegate_ml::Result<()> {
+        self.0.insert(key.to_vec(), state);
+        Ok(())
+    }
+}
+
+/// A model a key, of keys that come in no order.
+fn keyed(rows: usize, keys: usize) -> Result<(), Box<dyn Error>> {
+    let batches = batches(rows, 4, 0)?;
+    let settings = KeyedSettings { unknown: Unknown::Untrained, ttl: None, pending_rows_max: None };
+    let mut bytes = 0;
+    measure(&format!("a model a key: {keys} keys, 4 numbers, standard scaler"), rows, || {
+        let spec = model(4, 0, true)?.spec().clone();
+        let mut keyed = Keyed::new(&spec, InMemory([Part::default()]), settings)?;
+        for (b, batch) in batches.iter().enumerate() {
+            let key = |i: usize| (noise((b * BATCH + i) * 64 + 63) * keys as f64) as i64;
+            let column: ArrayRef = Arc::new(Int64Array::from_iter_values((0..batch.num_rows()).map(key)));
+            let keys = Keys::read(&[column], batch.num_rows())?;
+            let arrivals = KeyedArrivals { batch, keys: &keys, event_time: &[], label_time: None, delay: 0 };
+            keyed.process(&arrivals, &InTurn, &mut |_, _| Ok(()))?;
+        }
+        let states = &keyed.store().0[0].0;
+        bytes = states.values().map(Vec::len).sum::<usize>() / states.len();
+        Ok(())
+    })?;
+    println!("{:<66} {bytes:>7} bytes/key", "");
+    Ok(())
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
     let rows: usize = std::env::args().nth(1).map(|rows| rows.parse()).transpose()?.unwrap_or(1_000_000);
     for (name, numbers, texts, scaled) in [
@@ -133,6 +194,9 @@ fn main() -> Result<(), Box<dyn Error>> {
             model.finish();
             Ok(())
         })?;
+    }
+    for keys in [100, 10_000, 1_000_000] {
+        keyed(rows, keys)?;
     }
     Ok(())
 }

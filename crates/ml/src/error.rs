@@ -27,6 +27,9 @@ pub enum Error {
     /// A bound that an option sets was reached; the message says which, and how to raise it.
     #[error("{0}")]
     Limit(String),
+    /// What keeps the states of keys has failed.
+    #[error("{0}")]
+    Store(String),
     /// The models or metrics cannot be merged.
     #[error("cannot merge: {0}")]
     Merge(String),

@@ -12,13 +12,19 @@
 
 pub mod block;
 pub mod error;
+pub mod keyed;
+pub mod keys;
 pub mod learner;
 pub mod metric;
 pub mod model;
 pub mod prequential;
+mod rearrange;
+pub mod replicas;
 pub mod rows;
 pub mod snapshot;
 pub mod spec;
+pub mod spread;
+pub mod training;
 pub mod transform;
 
 pub use error::{DataFault, Error, Result};

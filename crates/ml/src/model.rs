@@ -42,6 +42,7 @@ use crate::{DataFault, Error, LabelKind, ModelSpec, Result, Task};
 
 mod describe;
 pub(crate) mod labels;
+mod merge;
 pub(crate) mod predictions;
 pub(crate) mod saved;
 
@@ -270,76 +271,23 @@ impl Model {
     /// # Errors
     /// [`Error::Batch`] when columns do not fit.
     pub fn check(&self, batch: &RecordBatch) -> Result<Vec<DataFault>> {
+        self.check_with(&self.labels, batch)
+    }
+
+    /// As [`Model::check`], with labels that were met elsewhere.
+    pub(crate) fn check_with(&self, labels: &Labels, batch: &RecordBatch) -> Result<Vec<DataFault>> {
         let arrays = self.inputs(batch)?;
         let mut rows = Rows::new(self.pipeline.columns());
         rows.read_numbers(self.pipeline.columns(), arrays, batch.num_rows())?;
         let mut faults = Vec::new();
         rows.faults(self.pipeline.columns(), arrays, &mut faults);
         if batch.num_columns() > arrays.len() {
-            read_label_and_weight(
-                &mut self.labels.clone(),
-                batch,
-                arrays.len(),
-                &mut Incoming::default(),
-                &mut faults,
-            )?;
+            read_label_and_weight(&mut labels.clone(), batch, arrays.len(), &mut Incoming::default(), &mut faults)?;
         }
         // Stable: of several faults of a row, the leftmost column's stays.
         faults.sort_by_key(|fault| fault.row);
         faults.dedup_by_key(|fault| fault.row);
         Ok(faults)
-    }
-
-    /// Takes in what other models of the same specification have learned from other rows. Statistics merge as their
-    /// transforms say, weights as the learner says: most approximately, by averages.
-    ///
-    /// # Errors
-    /// [`Error::Merge`] when specifications differ or the learner cannot merge. Then nothing has changed.
-    pub fn merge(&mut self, others: &[&Self]) -> Result<()> {
-        let mut merged = Self::load(&self.save())?;
-        let mut states = Vec::new();
-        let mut numbers = Vec::new();
-        for other in others {
-            let (ours, theirs) = (&self.spec, &other.spec);
-            let same = ours.task == theirs.task
-                && ours.inputs == theirs.inputs
-                && ours.transforms == theirs.transforms
-                && ours.label == theirs.label
-                && ours.options == theirs.options;
-            if !same {
-                return Err(Error::Merge(format!(
-                    "the models '{}' and '{}' are declared differently",
-                    ours.name, theirs.name
-                )));
-            }
-            merged.labels.merge(&other.labels)?;
-            merged.rows_learned = merged.rows_learned.saturating_add(other.rows_learned);
-            numbers.push(merged.pipeline.merge(&other.pipeline)?);
-        }
-        let classes = merged.labels.count();
-        let grow = !merged.labels.are_targets();
-        for (other, numbers) in others.iter().zip(&numbers) {
-            let mut learner = (self.def.make)(&self.options, self.shape)?;
-            if grow {
-                learner.set_classes(other.labels.count());
-            }
-            learner.load(&other.learner.save())?;
-            if !numbers.iter().enumerate().all(|(old, new)| old as u32 == *new) {
-                learner.renumber(numbers)?;
-            }
-            if grow {
-                learner.set_classes(classes);
-            }
-            states.push(learner.save());
-        }
-        if grow {
-            merged.learner.set_classes(classes);
-        }
-        let states: Vec<&[u8]> = states.iter().map(Vec::as_slice).collect();
-        merged.learner.merge(&states)?;
-        merged.version = self.version;
-        *self = merged;
-        Ok(())
     }
 
     /// The input columns of a batch.
@@ -364,6 +312,36 @@ impl Model {
 
     pub(crate) fn finish(&self, predictions: Predictions) -> Result<RecordBatch> {
         predictions.finish(&self.spec, &self.labels, self.version)
+    }
+
+    /// Takes the labels of a batch in where classes are those that are met. For those who keep count for several models.
+    ///
+    /// # Errors
+    /// The first row with one class too many.
+    pub(crate) fn count_labels(&self, labels: &mut Labels, batch: &RecordBatch) -> Result<()> {
+        let label = self.spec.inputs.len();
+        let Some(column) = batch.columns().get(label).filter(|_| !labels.are_targets()) else { return Ok(()) };
+        let (mut read, mut faults) = (Vec::new(), Vec::new());
+        labels.read(column, batch.schema_ref().field(label).name(), &mut read, &mut faults)?;
+        first(faults)
+    }
+
+    /// A row of predictions that are all missing, but for the version.
+    pub(crate) fn no_prediction(&self) -> Result<RecordBatch> {
+        let mut predictions = self.predictions(1);
+        predictions.push_nothing();
+        self.finish(predictions)
+    }
+
+    /// Reads the input columns of a batch, taking every text in.
+    pub(crate) fn read_inputs(&mut self, batch: &RecordBatch, incoming: &mut Incoming) -> Result<()> {
+        let arrays = self.inputs(batch)?;
+        incoming.rows.read_numbers(self.pipeline.columns(), arrays, batch.num_rows())?;
+        let mut faults = Vec::new();
+        incoming.rows.faults(self.pipeline.columns(), arrays, &mut faults);
+        first(faults)?;
+        self.pipeline.read_texts(&mut incoming.rows, arrays, &[]);
+        Ok(())
     }
 
     /// Reads a batch to learn from. On an error the model is as before.

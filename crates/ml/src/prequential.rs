@@ -22,16 +22,20 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
+use std::ops::Range;
 
-use arrow::array::{Array, Int64Array, RecordBatch};
+use arrow::array::{Int64Array, RecordBatch};
 
 use crate::model::predictions::Predictions;
 use crate::model::{Buffers, Incoming};
 use crate::{Error, Model, Result};
 
 mod saved;
+mod time;
 mod waiting;
 
+pub(crate) use saved::SavedWaiting;
+pub(crate) use time::{EventTime, Times, check_times};
 use waiting::Waiting;
 
 /// How many due rows are gathered before they are learned.
@@ -47,8 +51,13 @@ pub struct Prequential {
     /// Waiting rows by label time, then arrival: with the slot where they lie.
     due: BinaryHeap<Reverse<(i64, u64, u32)>>,
     arrivals: u64,
+    /// How far learning has come: the watermark of the last row.
     watermark: i64,
-    event_time_max: i64,
+    time: EventTime,
+    /// Whether rows are predicted at all.
+    predicts: bool,
+    /// Rows predicted by the model before it had learned any.
+    pub(crate) untaught_rows: usize,
     /// Whether any batch carried row weights.
     weighted: bool,
     version_points: VecDeque<i64>,
@@ -113,7 +122,9 @@ impl Prequential {
             due: BinaryHeap::new(),
             arrivals: 0,
             watermark: i64::MIN,
-            event_time_max: i64::MIN,
+            time: EventTime::default(),
+            predicts: true,
+            untaught_rows: 0,
             weighted: false,
             version_points: VecDeque::new(),
             pending_rows_max: None,
@@ -153,9 +164,25 @@ impl Prequential {
         self.model
     }
 
+    /// Predicts no row from now on: rows are only learned, and [`Prequential::process`] gives no predictions.
+    pub fn predict_nothing(&mut self) {
+        self.predicts = false;
+    }
+
+    /// Becomes one whose model is going to be another: no rows wait, and no time has gone by. Counts go on.
+    pub(crate) fn begin_anew(&mut self) {
+        self.let_go();
+        self.watermark = i64::MIN;
+    }
+
+    /// With the settings of another that are not saved.
+    pub(crate) fn like(self, other: &Self) -> Self {
+        Self { predicts: other.predicts, pending_rows_max: other.pending_rows_max, ..self }
+    }
+
     /// What became of the rows so far.
     pub fn counts(&self) -> Counts {
-        self.counts
+        Counts { late_rows: self.time.late_rows, ..self.counts }
     }
 
     /// How many rows wait for their label.
@@ -191,75 +218,73 @@ impl Prequential {
         label_time: Option<&Int64Array>,
         delay: i64,
     ) -> Result<Processed> {
-        let rows = batch.num_rows();
-        let timeless = label_time.is_none() && event_time.is_empty();
-        if (!timeless && event_time.len() != rows) || label_time.is_some_and(|times| times.len() != rows) {
-            return Err(Error::Batch(format!(
-                "the batch has {rows} rows, but {} event times and {} label times",
-                event_time.len(),
-                label_time.map_or(0, Array::len)
-            )));
-        }
-        let mut incoming = std::mem::take(&mut self.incoming);
-        let result = self
-            .model
-            .read(batch, &mut incoming)
-            .and_then(|()| self.process_rows(&incoming, event_time, label_time, delay.max(0)));
-        self.incoming = incoming;
-        let (predictions, versions) = result?;
+        check_times(batch.num_rows(), event_time, label_time)?;
+        self.read(batch)?;
+        let times = self.time.take(event_time, label_time, delay);
+        let mut predictions = self.model.predictions(batch.num_rows());
+        let versions = self.process_read(0..batch.num_rows(), &times, &mut predictions)?;
         Ok(Processed { predictions: self.model.finish(predictions)?, versions })
+    }
+
+    /// Reads a batch for [`Prequential::process_read`]. On an error nothing has changed.
+    pub(crate) fn read(&mut self, batch: &RecordBatch) -> Result<()> {
+        let mut incoming = std::mem::take(&mut self.incoming);
+        let result = self.model.read(batch, &mut incoming);
+        self.incoming = incoming;
+        result
+    }
+
+    /// Predicts some rows of the batch that was read, and learns what becomes due on the way. `times` are of these rows.
+    pub(crate) fn process_read(
+        &mut self,
+        rows: Range<usize>,
+        times: &Times,
+        predictions: &mut Predictions,
+    ) -> Result<Vec<Snapshot>> {
+        let incoming = std::mem::take(&mut self.incoming);
+        let result = self.process_rows(&incoming, rows, times, predictions);
+        self.incoming = incoming;
+        result
     }
 
     fn process_rows(
         &mut self,
         incoming: &Incoming,
-        event_time: &[i64],
-        label_time: Option<&Int64Array>,
-        delay: i64,
-    ) -> Result<(Predictions, Vec<Snapshot>)> {
-        let rows = incoming.rows.len();
-        let mut predictions = self.model.predictions(rows);
+        rows: Range<usize>,
+        times: &Times,
+        predictions: &mut Predictions,
+    ) -> Result<Vec<Snapshot>> {
         let mut versions = Vec::new();
         self.weighted |= !incoming.weights.is_empty();
-        let (mut start, mut run) = (0, Run::Predict);
-        for row in 0..rows {
-            let known_at = match (event_time.get(row), label_time) {
-                (None, _) => i64::MIN,
-                (Some(&time), label_time) => {
-                    self.counts.late_rows += u64::from(time < self.watermark);
-                    self.event_time_max = self.event_time_max.max(time);
-                    let watermark = self.event_time_max.saturating_sub(delay);
-                    if watermark > self.watermark {
-                        if self.is_due(watermark) {
-                            self.run(run, incoming, start, row, &mut predictions);
-                            start = row;
-                            self.learn_due(watermark, row, &mut versions);
-                        }
-                        self.watermark = watermark;
-                    }
-                    match label_time {
-                        None => i64::MIN,
-                        Some(times) if times.is_null(row) => time,
-                        Some(times) => times.value(row),
-                    }
+        let (mut start, mut run) = (rows.start, Run::Predict);
+        for row in rows.clone() {
+            if let Some(&watermark) = times.watermarks.get(row - rows.start)
+                && watermark > self.watermark
+            {
+                if self.is_due(watermark) {
+                    self.run(run, incoming, start, row, predictions);
+                    start = row;
+                    self.learn_due(watermark, row, &mut versions);
                 }
-            };
+                self.watermark = watermark;
+            }
+            let known_at = times.known.get(row - rows.start).copied().unwrap_or(i64::MIN);
             let labelled = !incoming.labels[row].is_nan();
             self.counts.unlabelled_rows += u64::from(!labelled);
             // Before the first row there is no watermark, and so nothing that is not above it but what has no time.
             let at_once = labelled && known_at <= self.watermark;
             let next = if at_once { Run::LearnPredict } else { Run::Predict };
             if next != run {
-                self.run(run, incoming, start, row, &mut predictions);
+                self.run(run, incoming, start, row, predictions);
                 (start, run) = (row, next);
             }
             if labelled && !at_once {
                 self.wait(incoming, row, known_at)?;
             }
         }
-        self.run(run, incoming, start, rows, &mut predictions);
-        self.counts.rows += rows as u64;
-        Ok((predictions, versions))
+        self.run(run, incoming, start, rows.end, predictions);
+        self.counts.rows += rows.len() as u64;
+        Ok(versions)
     }
 
     /// Moves the watermark to `time` if that is later, and learns every row that is due then. Returns the snapshots at
@@ -269,6 +294,7 @@ impl Prequential {
         if time > self.watermark {
             self.learn_due(time, 0, &mut versions);
             self.watermark = time;
+            self.time.advance(time);
         }
         versions
     }
@@ -288,8 +314,16 @@ impl Prequential {
     /// Predicts, and if so learns, rows `start .. end` of a batch.
     fn run(&mut self, run: Run, incoming: &Incoming, start: usize, end: usize, predictions: &mut Predictions) {
         let len = end - start;
+        if self.model.rows_learned() == 0 {
+            self.untaught_rows += if run == Run::Predict { len } else { len.min(1) };
+        }
         match run {
             _ if len == 0 => {}
+            Run::Predict if !self.predicts => {}
+            Run::LearnPredict if !self.predicts => {
+                self.model.learn_rows(incoming, start, len);
+                self.counts.learned_rows += len as u64;
+            }
             Run::Predict => self.model.predict_rows(&incoming.rows, start, len, &mut self.buffers, predictions),
             Run::LearnPredict => {
                 self.model.learn_predict_rows(incoming, start, len, predictions);

@@ -64,7 +64,7 @@ pub enum Texts<'a> {
         dictionaries: &'a mut [Dictionary],
         /// Which of them take in new texts.
         open: &'a [bool],
-        /// A label a row.
+        /// A label a row; empty: every row counts as one with a label.
         labels: &'a [f64],
     },
 }
@@ -200,7 +200,11 @@ impl Rows {
                     let is_open = open[dictionary];
                     let dictionary = &mut dictionaries[dictionary];
                     read::ids(array, &mut values.ids, |row, text| {
-                        if is_open && !labels[row].is_nan() { dictionary.intern(text) } else { dictionary.find(text) }
+                        if is_open && labels.get(row).is_none_or(|label| !label.is_nan()) {
+                            dictionary.intern(text)
+                        } else {
+                            dictionary.find(text)
+                        }
                     });
                 }
             }

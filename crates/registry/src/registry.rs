@@ -39,6 +39,21 @@ impl Registry {
     ///
     /// When the model has a version with the same `facts.key`, its number is returned and nothing is written.
     pub fn register(&self, model: &str, artifact: &[u8], facts: &VersionFacts) -> Result<u64> {
+        self.register_artifact(model, facts, || Ok((self.artifacts.write(artifact)?, artifact.len() as u64)))
+    }
+
+    /// As [`Registry::register`], with the artifact in a file, which is copied a piece at a time.
+    pub fn register_file(&self, model: &str, artifact: &Path, facts: &VersionFacts) -> Result<u64> {
+        self.register_artifact(model, facts, || self.artifacts.copy(artifact))
+    }
+
+    /// `write` keeps the artifact, and returns its digest and length.
+    fn register_artifact(
+        &self,
+        model: &str,
+        facts: &VersionFacts,
+        write: impl FnOnce() -> Result<(String, u64)>,
+    ) -> Result<u64> {
         name::check_model(model)?;
         self.database.write(|c| {
             c.execute(
@@ -56,7 +71,7 @@ impl Registry {
             if let Some(number) = registered {
                 return Ok(number);
             }
-            let sha256 = self.artifacts.write(artifact)?;
+            let (sha256, bytes) = write()?;
             let number = c.query_row(
                 "UPDATE model SET next_number = next_number + 1 WHERE id = ?1 RETURNING next_number - 1",
                 [model_id],
@@ -78,7 +93,7 @@ impl Registry {
                     facts.data_fingerprint,
                     facts.trained_until,
                     sha256,
-                    signed(artifact.len() as u64),
+                    signed(bytes),
                 ],
             )?;
             write_metrics(c, c.last_insert_rowid(), &facts.metrics)?;
@@ -111,6 +126,14 @@ impl Registry {
     /// [`Error::MissingArtifact`] and [`Error::CorruptArtifact`].
     pub fn load(&self, version: &Version) -> Result<Vec<u8>> {
         self.artifacts.read(version)
+    }
+
+    /// The artifact of a version as an open file, checked as in [`Registry::load`] without being held in memory.
+    ///
+    /// # Errors
+    /// [`Error::MissingArtifact`] and [`Error::CorruptArtifact`].
+    pub fn open_artifact(&self, version: &Version) -> Result<fs::File> {
+        self.artifacts.open_file(version)
     }
 
     /// Every model, by name.

@@ -66,7 +66,7 @@ impl ExtensionPlanner for NodePlanner {
         let input = Arc::clone(physical);
         if let Some(predict) = node.as_any().downcast_ref::<PredictNode>() {
             let tables = crate::stream::compile::tables(&predict.input)?;
-            let rowwise = Rowwise::predict(predict, columns(&predict.args)?, BadRows::from(tables));
+            let rowwise = Rowwise::predict(predict, columns(&predict.columns())?, BadRows::from(tables));
             return Ok(Some(Arc::new(RowwiseExec::new("ML_PREDICT", rowwise, input, schema))));
         }
         if let Some(window) = node.as_any().downcast_ref::<WindowNode>() {

@@ -30,7 +30,12 @@ use crate::stream::train::batch_of;
 #[derive(Debug, Clone)]
 pub(crate) enum Rowwise {
     /// Adds the model's predictions.
-    Predict { model: Same<LoadedModel>, args: Vec<Arc<dyn PhysicalExpr>>, bad_rows: BadRows },
+    Predict {
+        model: Same<LoadedModel>,
+        args: Vec<Arc<dyn PhysicalExpr>>,
+        keys: Vec<Arc<dyn PhysicalExpr>>,
+        bad_rows: BadRows,
+    },
     /// Adds `window_start`, `window_end`, `window_time`; a row comes once for each of its windows.
     Window { time: Arc<dyn PhysicalExpr>, windows: Windows },
     /// A row comes once for each of its elements.
@@ -38,15 +43,17 @@ pub(crate) enum Rowwise {
 }
 
 impl Rowwise {
-    pub(crate) fn predict(node: &PredictNode, args: Vec<Arc<dyn PhysicalExpr>>, bad_rows: BadRows) -> Self {
-        Self::Predict { model: node.model.clone(), args, bad_rows }
+    /// `columns` are those of [`PredictNode::columns`].
+    pub(crate) fn predict(node: &PredictNode, mut columns: Vec<Arc<dyn PhysicalExpr>>, bad_rows: BadRows) -> Self {
+        let keys = columns.split_off(node.args.len().min(columns.len()));
+        Self::Predict { model: node.model.clone(), args: columns, keys, bad_rows }
     }
 
     /// The batch with the added columns, under the given schema.
     pub(crate) fn apply(&self, batch: &RecordBatch, schema: &SchemaRef) -> crate::Result<RecordBatch> {
         match self {
-            Self::Predict { model, args, bad_rows } => {
-                let (batch, predictions) = predict(&model.0, args, bad_rows, batch)?;
+            Self::Predict { model, args, keys, bad_rows } => {
+                let (batch, predictions) = predict(&model.0, args, keys, bad_rows, batch)?;
                 let columns = batch.columns().iter().chain(predictions.columns()).cloned().collect();
                 let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
                 Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?)
@@ -71,12 +78,21 @@ impl Rowwise {
 fn predict(
     model: &LoadedModel,
     args: &[Arc<dyn PhysicalExpr>],
+    keys: &[Arc<dyn PhysicalExpr>],
     bad_rows: &BadRows,
     batch: &RecordBatch,
 ) -> crate::Result<(RecordBatch, RecordBatch)> {
     let failed = |error| Error::Internal(format!("ML_PREDICT with MODEL {}: {error}", model.reference));
     let inputs = model_inputs(args, batch)?;
-    let fault = match model.model.predict(&inputs) {
+    let predict = |batch: &RecordBatch, inputs: &RecordBatch| match &model.keyed {
+        None => Ok(model.model.predict(inputs)),
+        Some(keyed) => {
+            let rows = batch.num_rows();
+            let keys = keys.iter().map(|key| key.evaluate(batch)?.into_array(rows)).collect::<Result<Vec<_>>>()?;
+            Ok::<_, Error>(keyed.predict(inputs, &keys))
+        }
+    };
+    let fault = match predict(batch, &inputs)? {
         Ok(predictions) => return Ok((batch.clone(), predictions)),
         Err(tidegate_ml::Error::Data(fault)) => fault,
         Err(other) => return Err(failed(other)),
@@ -87,7 +103,7 @@ fn predict(
     }
     let faults = model.model.check(&inputs).map_err(failed)?;
     let batch = bad_rows.pass_over(batch, &faults, |_| place.clone())?;
-    let predictions = model.model.predict(&model_inputs(args, &batch)?).map_err(failed)?;
+    let predictions = predict(&batch, &model_inputs(args, &batch)?)?.map_err(failed)?;
     Ok((batch, predictions))
 }
 
@@ -159,7 +175,7 @@ impl ExecutionPlan for RowwiseExec {
         visit: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
     ) -> Result<TreeNodeRecursion> {
         let expressions: Vec<&Arc<dyn PhysicalExpr>> = match &self.rowwise {
-            Rowwise::Predict { args, .. } => args.iter().collect(),
+            Rowwise::Predict { args, keys, .. } => args.iter().chain(keys).collect(),
             Rowwise::Window { time, .. } => vec![time],
             Rowwise::Unnest(_) => Vec::new(),
         };

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use arrow::datatypes::{Field, Schema};
 use chrono::{NaiveDate, NaiveDateTime};
-use tidegate_ml::{ModelSpec, Task, Transform};
+use tidegate_ml::prequential::Prequential;
+use tidegate_ml::replicas::Replicas;
+use tidegate_ml::training::Training;
+use tidegate_ml::{Model, ModelSpec, Task, Transform};
 use tidegate_options::{Kind, OptionDef, Options, resolve};
 
 /// Options of a model that are about training and registering it; the rest are the model's own.
@@ -38,7 +41,49 @@ pub const TRAINING_OPTIONS: &[OptionDef] = &[
         "label.rows-waiting-max",
         Kind::Int { min: 1, max: i64::MAX },
         "10000000",
-        "Most rows that may wait for their label at one time; the job stops when more do.",
+        "Most rows that may wait for their label at one time; the job stops when more do. Of several replicas each may have its \
+         share of them wait; of models of keys each as many as that.",
+    ),
+    OptionDef::new(
+        "training.parallelism",
+        Kind::Int { min: 1, max: 256 },
+        "1",
+        "How many replicas of the model learn at once, each from its share of the rows. They are merged as the algorithm and the \
+         transforms say. Part of the model's meaning: results depend on it, and not on the number of threads.",
+    ),
+    OptionDef::new(
+        "training.sync-rows",
+        Kind::Int { min: 1, max: i64::MAX },
+        "10000",
+        "With 'training.parallelism': the replicas are merged, and go on from what they make together, after so many rows of \
+         all of them.",
+    ),
+    OptionDef::optional(
+        "training.shard-by",
+        Kind::List,
+        "With 'training.parallelism': columns of the input; rows that are equal in them are learned by the same replica. Left \
+         out: the replicas take rows in turn, 256 at a time.",
+    ),
+    OptionDef::new(
+        "keyed.unknown",
+        Kind::Choice(&["untrained", "null", "prior"]),
+        "untrained",
+        "With PARTITION BY, what predicts a row whose key's model has learned nothing: that model, untrained; nothing, so that \
+         predictions are NULL; or a prior, a model of its own that learns from the rows of all keys.",
+    ),
+    OptionDef::new(
+        "keyed.memory",
+        Kind::Bytes,
+        "256 mb",
+        "With PARTITION BY, how much memory the models of keys may take; those used longest ago go to disk. Results do not \
+         depend on it.",
+    ),
+    OptionDef::new(
+        "keyed.ttl",
+        Kind::Duration,
+        "0 s",
+        "With PARTITION BY, a key is forgotten, with its rows that wait, when the watermark is so far beyond the event time of \
+         its last row. 0 keeps keys for ever.",
     ),
 ];
 
@@ -101,9 +146,11 @@ impl ModelEntry {
         };
         let spec = ModelSpec::new(name, task, input, output, transforms, own).map_err(refusal)?;
         // Building it checks the algorithm, its options and the transforms.
-        tidegate_ml::Model::new(spec.clone()).map_err(|error| suggest_training_option(error, &options))?;
+        Model::new(spec.clone()).map_err(|error| suggest_training_option(error, &options))?;
         let version_points = version_points(&training)?;
-        Ok(Self { name: name.to_string(), spec, training, version_points, options, comment })
+        let entry = Self { name: name.to_string(), spec, training, version_points, options, comment };
+        entry.check_replicas()?;
+        Ok(entry)
     }
 
     /// A model of the registry that no statement of the script declares.
@@ -117,7 +164,9 @@ impl ModelEntry {
         )
         .map_err(|error| Refusal { option: Some(error.key().to_string()), message: error.to_string() })?;
         let version_points = version_points(&training)?;
-        Ok(Self { name: spec.name.clone(), spec, training, version_points, options, comment: None })
+        let entry = Self { name: spec.name.clone(), spec, training, version_points, options, comment: None };
+        entry.check_replicas()?;
+        Ok(entry)
     }
 
     /// The same model with other options.
@@ -125,8 +174,40 @@ impl ModelEntry {
         let own = options.iter().filter(|(key, _)| !TRAINING_OPTIONS.iter().any(|def| def.name == key.as_str()));
         let mut spec = self.spec.clone();
         spec.options = own.map(|(key, value)| (key.clone(), value.clone())).collect();
-        tidegate_ml::Model::new(spec.clone()).map_err(|error| suggest_training_option(error, &options))?;
+        Model::new(spec.clone()).map_err(|error| suggest_training_option(error, &options))?;
         Ok(Self { comment: self.comment.clone(), ..Self::registered(spec, options)? })
+    }
+
+    /// How it learns from a stream, or from history: by itself, or by replicas.
+    pub(crate) fn training(&self, model: Model) -> tidegate_ml::Result<Box<dyn Training>> {
+        Ok(match self.replicas() {
+            1 => Box::new(Prequential::new(model)),
+            count => Box::new(Replicas::new(model, count, self.training.int("training.sync-rows") as u64)?),
+        })
+    }
+
+    /// How many replicas learn.
+    pub(crate) fn replicas(&self) -> usize {
+        self.training.int("training.parallelism") as usize
+    }
+
+    /// The columns by which rows are spread over replicas; none where they take rows in turn.
+    pub(crate) fn shard_by(&self) -> Vec<&str> {
+        match self.replicas() {
+            1 => Vec::new(),
+            _ => self.training.list("training.shard-by").iter().map(String::as_str).collect(),
+        }
+    }
+
+    /// Whether replicas of it can be merged.
+    fn check_replicas(&self) -> Result<(), Refusal> {
+        if self.replicas() > 1 {
+            let model = Model::new(self.spec.clone()).map_err(refusal)?;
+            self.training(model).map_err(|error| {
+                Refusal::of_option("training.parallelism", format!("option 'training.parallelism': {error}"))
+            })?;
+        }
+        Ok(())
     }
 
     /// The columns that the model adds.

@@ -1,16 +1,19 @@
 //! The models that a script can name: those it declared, and those of the registry.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufReader, Read, Seek};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock, RwLock};
 
+use tidegate_ml::keyed::version::{Reader, is_keyed};
 use tidegate_ml::{Model, ModelSpec};
 use tidegate_registry::{Registry, VersionRef};
 use tidegate_sql::ModelVersion;
 use tidegate_sql::call::ModelRef;
 
 use super::model::ModelEntry;
-use crate::plan::node::LoadedModel;
+use crate::plan::node::{KeyedVersion, LoadedModel};
 use crate::{Error, Result};
 
 /// The models that a script can name.
@@ -153,11 +156,15 @@ impl Models {
         if let Some(model) = read(&self.loaded).get(&key) {
             return Ok(Arc::clone(model));
         }
-        let bytes = self.version_bytes(&reference.name, number)?;
-        let mut model = Model::load(&bytes)
-            .map_err(|error| Error::Storage(format!("version {number} of model '{}': {error}", reference.name)))?;
+        let unreadable = |error| Error::Storage(format!("version {number} of model '{}': {error}", reference.name));
+        let (bytes, keyed) = match self.keyed_version(&reference.name, number)? {
+            Some(reader) => (reader.header().untrained.clone(), Some(KeyedVersion::new(number, reader))),
+            None => (self.version_bytes(&reference.name, number)?, None),
+        };
+        let mut model = Model::load(&bytes).map_err(unreadable)?;
         model.set_version(number);
-        let loaded = Arc::new(LoadedModel { reference: format!("{}${number}", reference.name), model });
+        let reference = format!("{}${number}", reference.name);
+        let loaded = Arc::new(LoadedModel { reference, model, keyed, stands_in: false });
         write(&self.loaded).insert(key, Arc::clone(&loaded));
         Ok(loaded)
     }
@@ -169,9 +176,24 @@ impl Models {
         registry.load(&version).map_err(storage)
     }
 
+    /// A version, if it has a model a key.
+    pub(crate) fn keyed_version(&self, name: &str, number: u64) -> Result<Option<Reader<BufReader<File>>>> {
+        let registry = self.registry()?;
+        let version = registry.resolve(name, &VersionRef::Number(number)).map_err(storage)?;
+        let unreadable = |error: String| Error::Storage(format!("version {number} of model '{name}': {error}"));
+        let mut file = registry.open_artifact(&version).map_err(storage)?;
+        let mut start = Vec::new();
+        file.by_ref().take(5).read_to_end(&mut start).map_err(|error| unreadable(error.to_string()))?;
+        if !is_keyed(&start) {
+            return Ok(None);
+        }
+        file.rewind().map_err(|error| unreadable(error.to_string()))?;
+        Reader::open(BufReader::new(file)).map(Some).map_err(|error| unreadable(error.to_string()))
+    }
+
     fn untrained(&self, reference: &ModelRef, entry: &ModelEntry) -> Result<Arc<LoadedModel>, String> {
         let model = Model::new(entry.spec.clone()).map_err(|error| error.to_string())?;
-        Ok(Arc::new(LoadedModel { reference: reference.to_string(), model }))
+        Ok(Arc::new(LoadedModel { reference: reference.to_string(), model, keyed: None, stands_in: true }))
     }
 }
 

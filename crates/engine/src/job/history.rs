@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{ArrayRef, AsArray, RecordBatch, UInt64Array};
 use arrow::compute::cast;
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, UInt64Type};
 use datafusion::logical_expr::LogicalPlan;
+use tidegate_ml::keys::Keys;
+use tidegate_ml::training::{Arrivals, Training};
 use tidegate_ml::{DataFault, Model};
 use tidegate_registry::VersionFacts;
 
@@ -18,6 +20,7 @@ use crate::catalog::model::ModelEntry;
 use crate::catalog::models;
 use crate::stream::spill::{SpillReader, SpillWriter};
 use crate::stream::train::{batch_of, model_error};
+use crate::threads::Threads;
 use crate::{Error, JobReport, ModelReport, Result};
 
 /// Which columns of a query a model learns from.
@@ -26,12 +29,14 @@ pub(crate) struct HistoryColumns {
     pub label: usize,
     pub label_type: DataType,
     pub weight: Option<usize>,
+    /// By which rows are spread over replicas; empty: in turn.
+    pub shard_by: Vec<usize>,
 }
 
 impl HistoryColumns {
     /// The columns for [`Model::learn`].
     fn of(&self, batch: &RecordBatch) -> Result<RecordBatch> {
-        let Self { inputs, label, label_type, weight } = self;
+        let Self { inputs, label, label_type, weight, .. } = self;
         let mut columns: Vec<_> = inputs.iter().map(|i| Arc::clone(batch.column(*i))).collect();
         columns.push(cast(batch.column(*label), label_type)?);
         if let Some(weight) = weight {
@@ -41,6 +46,67 @@ impl HistoryColumns {
         let names = inputs.iter().chain([label]).chain(weight).map(|i| schema.field(*i).name().as_str());
         batch_of(names, columns, batch.num_rows())
     }
+
+    /// The shard of each row, where there are shards.
+    fn shards(&self, batch: &RecordBatch) -> tidegate_ml::Result<Option<UInt64Array>> {
+        if self.shard_by.is_empty() {
+            return Ok(None);
+        }
+        let columns: Vec<_> = self.shard_by.iter().map(|i| Arc::clone(batch.column(*i))).collect();
+        Ok(Some(Keys::read(&columns, batch.num_rows())?.hashes().into()))
+    }
+}
+
+/// A model that learns from history, and nothing else.
+struct Learning {
+    name: String,
+    training: Box<dyn Training>,
+    threads: Threads,
+}
+
+impl Learning {
+    fn begin(entry: &ModelEntry, threads: &Arc<rayon::ThreadPool>) -> Result<Self> {
+        let begun = Model::new(entry.spec.clone()).and_then(|model| entry.training(model));
+        let mut training = begun.map_err(|error| model_error(&entry.name, error))?;
+        training.predict_nothing();
+        Ok(Self { name: entry.name.clone(), training, threads: Threads(Arc::clone(threads)) })
+    }
+
+    /// Learns from a batch whose first row is the query's `first`.
+    fn learn(&mut self, batch: &RecordBatch, shards: Option<&UInt64Array>, first: usize) -> Result<()> {
+        let shards = shards.map(|shards| &shards.values()[..]);
+        let arrivals = Arrivals { batch, event_time: &[], label_time: None, delay: 0, shards };
+        let learned = self.training.process(&arrivals, &self.threads).map_err(|error| match error {
+            // Which row of the query it is, not of the batch.
+            tidegate_ml::Error::Data(fault) => {
+                model_error(&self.name, DataFault { row: fault.row + first, ..fault }.into())
+            }
+            other => model_error(&self.name, other),
+        });
+        learned.map(drop)
+    }
+
+    fn finish(mut self) -> Result<Box<dyn Training>> {
+        self.training.finish(&self.threads).map_err(|error| model_error(&self.name, error))?;
+        Ok(self.training)
+    }
+}
+
+/// A batch with its shards as one more column, to be kept.
+fn with_shards(batch: &RecordBatch, shards: Option<&UInt64Array>) -> Result<RecordBatch> {
+    let Some(shards) = shards else { return Ok(batch.clone()) };
+    let columns = batch.columns().iter().cloned().chain([Arc::new(shards.clone()) as ArrayRef]).collect();
+    let schema = batch.schema();
+    let names = schema.fields().iter().map(|field| field.name().as_str()).chain(["shard"]);
+    batch_of(names, columns, batch.num_rows())
+}
+
+/// What [`with_shards`] put together.
+fn without_shards(batch: RecordBatch, has_shards: bool) -> Result<(RecordBatch, Option<UInt64Array>)> {
+    let Some(last) = batch.num_columns().checked_sub(1).filter(|_| has_shards) else { return Ok((batch, None)) };
+    let shards = batch.column(last).as_primitive_opt::<UInt64Type>().cloned();
+    let shards = shards.ok_or_else(|| Error::Internal("rows were kept without their shards".into()))?;
+    Ok((batch.project(&(0..last).collect::<Vec<_>>())?, Some(shards)))
 }
 
 /// Trains a model on the rows of `plan` and registers a version. `done` marks the job as done, as in [`super::run`].
@@ -55,7 +121,7 @@ pub(crate) fn train(
     let sources = Sources::of(std::iter::once(plan))?;
     sources.begin(&context.key, &context.folder, None, None)?;
     let mut watch = Watch::begin(&name, &sources, sources.totals(), context.observer).answering(context.run.as_ref());
-    let mut model = Model::new(entry.spec.clone()).map_err(|error| model_error(&entry.name, error))?;
+    let mut learning = Learning::begin(entry, &context.setting.threads)?;
     let epochs = entry.training.int("epochs") as u64;
     // The order of rows is the order of learning: one thread, unless the query sorts.
     let execution = match plan {
@@ -66,18 +132,12 @@ pub(crate) fn train(
     let mut kept = if epochs > 1 { Some(SpillWriter::open(&rows_file, 0)?) } else { None };
     let mut rows = 0;
     bounded::query(&execution, plan, &mut watch, true, |batch| {
+        let shards = columns.shards(&batch).map_err(|error| model_error(&entry.name, error))?;
         let batch = columns.of(&batch)?;
         if let Some(kept) = &mut kept {
-            kept.write(&batch)?;
+            kept.write(&with_shards(&batch, shards.as_ref())?)?;
         }
-        model.learn(&batch).map_err(|error| match error {
-            // Which row of the query it is, not of the batch.
-            tidegate_ml::Error::Data(fault) => {
-                let row = fault.row + rows as usize;
-                model_error(&entry.name, DataFault { row, ..fault }.into())
-            }
-            other => model_error(&entry.name, other),
-        })?;
+        learning.learn(&batch, shards.as_ref(), rows as usize)?;
         rows += batch.num_rows() as u64;
         Ok(())
     })?;
@@ -85,12 +145,15 @@ pub(crate) fn train(
         watch.pass(format!("{name}: epoch {epoch} of {epochs}"), rows);
         let mut reader = SpillReader::open(&rows_file, 0)?;
         while let Some((batch, _)) = reader.next()? {
-            model.learn(&batch).map_err(|error| model_error(&entry.name, error))?;
+            let (batch, shards) = without_shards(batch, !columns.shard_by.is_empty())?;
+            learning.learn(&batch, shards.as_ref(), 0)?;
             if watch.look_after(batch.num_rows() as u64) {
                 return Err(Error::Stopped { resumable: true });
             }
         }
     }
+    let training = learning.finish()?;
+    let model = training.model();
     let facts = VersionFacts {
         key: format!("{}-{}-final", context.key, entry.name),
         job: context.setting.train.job.clone(),

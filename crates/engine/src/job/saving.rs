@@ -9,6 +9,7 @@ use super::sources::Sources;
 use crate::checkpoint::{RunHandle, failed};
 use crate::savepoint::{CARRIED, Savepoint, copy};
 use crate::stream::dataflow::{Dataflow, Taker};
+use crate::stream::train::is_store;
 use crate::{Error, Result};
 
 /// Writes a savepoint into a new folder in `parent`. Nothing may have moved since the checkpoint.
@@ -47,12 +48,14 @@ pub(super) fn save(
     })
 }
 
-/// Copies the rows that the step keeps on disk.
+/// Copies the rows that the step keeps on disk, and the states of keys.
 fn stages(from: &Path, to: &Path) -> Result<()> {
     for entry in fs::read_dir(from).map_err(|error| failed("read", from, error))? {
         let entry = entry.map_err(|error| failed("read", from, error))?;
         let name = entry.file_name();
-        if name.to_string_lossy().starts_with("stage-") && !name.to_string_lossy().ends_with(".unfinished") {
+        if (name.to_string_lossy().starts_with("stage-") || is_store(&entry.path()))
+            && !name.to_string_lossy().ends_with(".unfinished")
+        {
             copy(&entry.path(), &to.join(&name))?;
         }
     }

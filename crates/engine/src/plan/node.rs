@@ -5,12 +5,17 @@
 
 use std::cmp::Ordering;
 use std::fmt;
+use std::fs::File;
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
+use std::io::BufReader;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{DFSchema, DFSchemaRef, Result, TableReference};
 use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNodeCore};
+use tidegate_ml::keyed::version::{Header, Predictor, Reader};
+use tidegate_ml::keys::Keys;
 use tidegate_ml::{Model, Task};
 
 use super::attribute::{Rowtime, rowtime};
@@ -62,6 +67,10 @@ pub(crate) struct TrainNode {
     pub label_time: Option<usize>,
     pub weight: Option<usize>,
     pub rowtime: Option<Rowtime>,
+    /// The columns by which rows are spread over replicas; none: in turn.
+    pub shard_by: Vec<usize>,
+    /// The columns whose values have a model each; none: one model for all rows.
+    pub keys: Vec<usize>,
     pub schema: DFSchemaRef,
 }
 
@@ -107,6 +116,9 @@ impl UserDefinedLogicalNodeCore for TrainNode {
         if let Some(time) = &self.label_time {
             write!(f, " label_time={}", column(time))?;
         }
+        if !self.keys.is_empty() {
+            write!(f, " keys=[{}]", self.keys.iter().map(column).collect::<Vec<_>>().join(", "))?;
+        }
         write!(f, " args=[{}]", self.args.iter().map(column).collect::<Vec<_>>().join(", "))
     }
 
@@ -120,7 +132,46 @@ impl UserDefinedLogicalNodeCore for TrainNode {
 pub(crate) struct LoadedModel {
     /// What the script calls it, such as `intent$3`.
     pub reference: String,
+    /// The model; of a keyed version, one that has learned nothing.
     pub model: Model,
+    pub keyed: Option<KeyedVersion>,
+    /// It stands in for a version that is not there yet, as a script is only checked.
+    pub stands_in: bool,
+}
+
+/// A version with a model a key.
+#[derive(Debug)]
+pub(crate) struct KeyedVersion {
+    number: u64,
+    header: Header,
+    reader: Mutex<Reader<BufReader<File>>>,
+    /// Those that are not at work.
+    predictors: Mutex<Vec<Predictor>>,
+}
+
+impl KeyedVersion {
+    pub(crate) fn new(number: u64, reader: Reader<BufReader<File>>) -> Self {
+        let header = reader.header().clone();
+        Self { number, header, reader: Mutex::new(reader), predictors: Mutex::default() }
+    }
+
+    pub(crate) fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// Predicts each row by the model of its key.
+    pub(crate) fn predict(&self, batch: &RecordBatch, keys: &[ArrayRef]) -> tidegate_ml::Result<RecordBatch> {
+        let keys = Keys::read(keys, batch.num_rows())?;
+        let idle = self.predictors.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut predictor = match idle {
+            Some(predictor) => predictor,
+            None => Predictor::new(&self.header, self.number)?,
+        };
+        let find = &mut |key: &[u8]| self.reader.lock().unwrap_or_else(PoisonError::into_inner).find(key);
+        let predictions = predictor.predict(batch, &keys, find);
+        self.predictors.lock().unwrap_or_else(PoisonError::into_inner).push(predictor);
+        predictions
+    }
 }
 
 /// `ML_PREDICT(…)`: each row with the model's predictions.
@@ -130,14 +181,26 @@ pub(crate) struct PredictNode {
     pub model: Same<LoadedModel>,
     /// One expression a column of the model's INPUT, in its order.
     pub args: Vec<Expr>,
+    /// What the key of a row is made of, for a version with a model a key.
+    pub keys: Vec<Expr>,
     pub schema: DFSchemaRef,
 }
 
 impl PredictNode {
-    pub(crate) fn try_new(input: LogicalPlan, model: Same<LoadedModel>, args: Vec<Expr>) -> Result<Self> {
+    pub(crate) fn try_new(
+        input: LogicalPlan,
+        model: Same<LoadedModel>,
+        args: Vec<Expr>,
+        keys: Vec<Expr>,
+    ) -> Result<Self> {
         let fields = model.0.model.output_schema();
         let schema = extended(&input, fields.fields().iter().map(|f| f.as_ref().clone()))?;
-        Ok(Self { input, model, args, schema })
+        Ok(Self { input, model, args, keys, schema })
+    }
+
+    /// The arguments, then the keys.
+    pub(crate) fn columns(&self) -> Vec<Expr> {
+        self.args.iter().chain(&self.keys).cloned().collect()
     }
 }
 
@@ -161,16 +224,22 @@ impl UserDefinedLogicalNodeCore for PredictNode {
     }
 
     fn expressions(&self) -> Vec<Expr> {
-        self.args.clone()
+        self.columns()
     }
 
     fn fmt_for_explain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let args: Vec<String> = self.args.iter().map(|arg| arg.to_string()).collect();
-        write!(f, "ML_PREDICT: model={} args=[{}]", self.model.0.reference, args.join(", "))
+        write!(f, "ML_PREDICT: model={} args=[{}]", self.model.0.reference, args.join(", "))?;
+        if !self.keys.is_empty() {
+            let keys: Vec<String> = self.keys.iter().map(|key| key.to_string()).collect();
+            write!(f, " keys=[{}]", keys.join(", "))?;
+        }
+        Ok(())
     }
 
-    fn with_exprs_and_inputs(&self, args: Vec<Expr>, mut inputs: Vec<LogicalPlan>) -> Result<Self> {
-        Self::try_new(inputs.remove(0), self.model.clone(), args)
+    fn with_exprs_and_inputs(&self, mut args: Vec<Expr>, mut inputs: Vec<LogicalPlan>) -> Result<Self> {
+        let keys = args.split_off(self.args.len().min(args.len()));
+        Self::try_new(inputs.remove(0), self.model.clone(), args, keys)
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use arrow::datatypes::{DataType, Schema};
 use datafusion::common::DFSchema;
+use tidegate_ml::keys::can_be_key;
 use tidegate_ml::{Expression, InputKind, LabelKind, Transform};
 use tidegate_sql::sqlparser::ast::{Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Query, Spanned, WindowType};
 use tidegate_sql::{AlterModel, AlterModelAction, CreateModel, Span, TransformItem, literal};
@@ -202,10 +203,21 @@ fn history_columns(place: &Place<'_>, entry: &ModelEntry, schema: &DFSchema) -> 
         Some(name) => Some(find(name, "the weight")?),
         None => None,
     };
+    let shard_by = entry.shard_by().into_iter().map(|name| find(name, "a shard")).collect::<Result<Vec<_>>>()?;
+    if let Some(column) = shard_by.iter().find(|column| !can_be_key(schema.field(**column).data_type())) {
+        return Err(place.refuse(format!(
+            "option 'training.shard-by' of model '{}': rows cannot be spread by {} '{}'",
+            entry.name,
+            crate::types::sql_type(schema.field(*column).data_type()),
+            names[*column]
+        )));
+    }
     let label = match entry.training.text_opt("label") {
         Some(name) => find(name, "the label")?,
         None => {
-            let left: Vec<usize> = (0..names.len()).filter(|i| !inputs.contains(i) && Some(*i) != weight).collect();
+            let left: Vec<usize> = (0..names.len())
+                .filter(|i| !inputs.contains(i) && Some(*i) != weight && !shard_by.contains(i))
+                .collect();
             match left.as_slice() {
                 [label] => *label,
                 [] => {
@@ -242,7 +254,7 @@ fn history_columns(place: &Place<'_>, entry: &ModelEntry, schema: &DFSchema) -> 
             entry.name
         )));
     }
-    Ok(HistoryColumns { inputs, label, label_type, weight })
+    Ok(HistoryColumns { inputs, label, label_type, weight, shard_by })
 }
 
 /// An item of the TRANSFORM clause.

@@ -18,27 +18,30 @@ use crate::{Error, Result, Task};
 /// `no_change`: predicts the label it learned last, a class with probability 1. Before any: the declared classes alike,
 /// or 0. Log loss clips such probabilities.
 ///
-/// Cost a row: one write. Memory: one number. Merges: the last of the merged states that has learned a row wins.
+/// Cost a row: one write. Memory: one number. Merges: the last of the merged states that has learned a row wins; in parallel
+/// training the last replica whose label is another than at the last sync.
 pub static NO_CHANGE: LearnerDef = LearnerDef {
     name: "no_change",
     doc: "Predicts the label it learned last: what a learner must beat where labels come in runs (Bifet et al. 2013).",
     tasks: &[Task::Classification, Task::Regression],
     options: &[],
-    merge: "the last of the merged states that has learned a row wins",
+    merge: "the last of the merged states that has learned a row wins; in parallel training, the last replica whose label is \
+            another than at the last sync",
     make: |_: &Options, shape| Ok(Box::new(Baseline::<LastLabel>::new(shape))),
 };
 
 /// `majority_class`: the probability of a class is its share of the rows learned so far, by weight. Before any: the
 /// declared classes alike (½ of two).
 ///
-/// Cost a row: one addition a class. Memory: a number a class. Merges exactly: counts are added.
+/// Cost a row: one addition a class. Memory: a number a class. Merges exactly: counts are added; in parallel training, what
+/// each replica has added since the last sync.
 pub static MAJORITY_CLASS: LearnerDef = LearnerDef {
     name: "majority_class",
     doc: "Predicts the commonest class so far, with its share as the probability: what a learner that uses the features \
           must beat.",
     tasks: &[Task::Classification],
     options: &[],
-    merge: "exactly: counts are added",
+    merge: "exactly: counts are added; in parallel training, those since the last sync",
     make: |_, shape| match shape {
         Shape::Number => Err(Error::Spec("algorithm 'majority_class' does classification only".to_string())),
         shape => Ok(Box::new(Baseline::<ClassShares>::new(shape))),
@@ -54,7 +57,7 @@ pub static MEAN: LearnerDef = LearnerDef {
     doc: "Predicts the mean of the labels so far: what a regression that uses the features must beat.",
     tasks: &[Task::Regression],
     options: &[],
-    merge: "exactly: sums are added",
+    merge: "exactly: sums are added; in parallel training, those since the last sync",
     make: |_, shape| match shape {
         Shape::Number => Ok(Box::new(Baseline::<RunningMean>::new(shape))),
         _ => Err(Error::Spec("algorithm 'mean' does regression only".to_string())),
@@ -75,8 +78,14 @@ trait Memory: fmt::Debug + Clone + Default + Serialize + DeserializeOwned + Send
     /// Appends the share of each of `classes` classes, or nothing when no label was met.
     fn shares(&self, classes: usize, shares: &mut Vec<f64>);
 
+    /// What was class `i` is from now on class `numbers[i]`.
+    fn renumber_classes(&mut self, numbers: &[u32]);
+
     /// Takes in what a memory of later rows holds.
     fn merge(&mut self, later: &Self);
+
+    /// Takes in what a memory holds of rows that it has learned since it was as `before`.
+    fn merge_since(&mut self, before: &Self, later: &Self);
 
     /// Bytes beyond its own size.
     fn heap_bytes(&self) -> usize {
@@ -169,6 +178,20 @@ impl<M: Memory> Learner for Baseline<M> {
         Ok(())
     }
 
+    fn renumber_classes(&mut self, numbers: &[u32], classes: usize) -> Result<()> {
+        self.set_classes(classes);
+        self.memory.renumber_classes(numbers);
+        Ok(())
+    }
+
+    fn merge_since(&mut self, replicas: &[&[u8]]) -> Result<()> {
+        let before = self.memory.clone();
+        let replicas = replicas.iter().map(|state| Self::read(state)).collect::<Result<Vec<_>, _>>();
+        let replicas = replicas.map_err(|error| Error::Merge(error.to_string()))?;
+        replicas.iter().for_each(|replica| self.memory.merge_since(&before, replica));
+        Ok(())
+    }
+
     fn save(&self) -> Vec<u8> {
         encode(&Saved { kind: M::NAME.to_string(), memory: self.memory.clone() })
     }
@@ -204,8 +227,20 @@ impl Memory for LastLabel {
         }
     }
 
+    fn renumber_classes(&mut self, numbers: &[u32]) {
+        if let Some(number) = self.0.and_then(|label| numbers.get(label as usize)) {
+            self.0 = Some(f64::from(*number));
+        }
+    }
+
     fn merge(&mut self, later: &Self) {
         self.0 = later.0.or(self.0);
+    }
+
+    fn merge_since(&mut self, before: &Self, later: &Self) {
+        if later.0 != before.0 {
+            self.0 = later.0;
+        }
     }
 }
 
@@ -236,6 +271,27 @@ impl Memory for ClassShares {
         if self.total > 0.0 {
             shares.extend((0..classes).map(|class| self.counts.get(class).copied().unwrap_or(0.0) / self.total));
         }
+    }
+
+    fn renumber_classes(&mut self, numbers: &[u32]) {
+        let counts = std::mem::take(&mut self.counts);
+        for (count, number) in counts.into_iter().zip(numbers) {
+            let class = *number as usize;
+            if class >= self.counts.len() {
+                self.counts.resize(class + 1, 0.0);
+            }
+            self.counts[class] = count;
+        }
+    }
+
+    fn merge_since(&mut self, before: &Self, later: &Self) {
+        if later.counts.len() > self.counts.len() {
+            self.counts.resize(later.counts.len(), 0.0);
+        }
+        for (class, count) in later.counts.iter().enumerate() {
+            self.counts[class] += count - before.counts.get(class).copied().unwrap_or(0.0);
+        }
+        self.total += later.total - before.total;
     }
 
     fn merge(&mut self, later: &Self) {
@@ -282,10 +338,19 @@ impl Memory for RunningMean {
 
     fn shares(&self, _: usize, _: &mut Vec<f64>) {}
 
+    fn renumber_classes(&mut self, _: &[u32]) {}
+
     fn merge(&mut self, later: &Self) {
         self.add(later.sum);
         self.lost += later.lost;
         self.weight += later.weight;
+    }
+
+    fn merge_since(&mut self, before: &Self, later: &Self) {
+        self.add(later.sum);
+        self.add(-before.sum);
+        self.lost += later.lost - before.lost;
+        self.weight += later.weight - before.weight;
     }
 }
 

@@ -87,12 +87,33 @@ pub trait Learner: Debug + Send + Sync {
         ))
     }
 
+    /// Tells that what was class `i` is from now on class `numbers[i]` of `classes`. Called before states are merged whose
+    /// models met their classes in different orders.
+    ///
+    /// # Errors
+    /// [`crate::Error::Merge`] when the learner cannot.
+    fn renumber_classes(&mut self, _numbers: &[u32], _classes: usize) -> Result<()> {
+        Err(crate::Error::Merge(
+            "the models met their classes in different orders; declare them with the option 'classes'".to_string(),
+        ))
+    }
+
     /// Takes in the state of learners of the same kind, each trained on other rows; each state counts by the rows it has
     /// seen.
     ///
     /// # Errors
     /// When the states are of another kind or cannot be merged.
     fn merge(&mut self, others: &[&[u8]]) -> Result<()>;
+
+    /// Becomes what `replicas` make together: learners that all were as this one is, and since then have learned from rows of
+    /// their own. What they have in common must count once, not once a replica, and each counts by the rows it has learned
+    /// since. It has to work for learners that have learned nothing: so it is found out whether it works.
+    ///
+    /// # Errors
+    /// [`crate::Error::Merge`] when the states are of another kind, or the learner cannot be trained in parallel.
+    fn merge_since(&mut self, _replicas: &[&[u8]]) -> Result<()> {
+        Err(crate::Error::Merge("the algorithm cannot be trained in parallel".to_string()))
+    }
 
     /// The whole state as bytes; [`Learner::load`] continues from it bit for bit.
     fn save(&self) -> Vec<u8>;

@@ -308,7 +308,12 @@ impl Labels {
         SavedClasses(if self.are_targets() { Vec::new() } else { self.names() })
     }
 
+    /// Has these classes from now on. Labels keep their ids.
     pub(super) fn load(&mut self, saved: &SavedClasses) -> Result<(), SnapshotError> {
+        if !self.are_targets() {
+            self.classes.clear();
+            self.class_of.fill(UNKNOWN);
+        }
         for name in &saved.0 {
             let before = self.classes.len();
             let id = if self.are_targets() { None } else { self.label_of_name(name) };
@@ -321,24 +326,36 @@ impl Labels {
         Ok(())
     }
 
-    /// Takes in the classes of another model, whose numbers must be the same here.
-    pub(super) fn merge(&mut self, other: &Self) -> Result<()> {
-        for (class, name) in other.names().iter().enumerate() {
-            if class < self.count() {
-                if self.name(class) != *name {
-                    return Err(Error::Merge(
-                        "the models met their classes in different orders; declare them with the option 'classes'"
-                            .to_string(),
-                    ));
-                }
-                continue;
-            }
-            let id = self.label_of_name(name).ok_or_else(|| Error::Merge("too many classes".to_string()))?;
-            if self.activate(id as u32) as usize != class {
-                return Err(Error::Merge(format!("the models know class '{name}' by different numbers")));
-            }
+    /// Takes in the classes of another model. Returns the number here of each class there.
+    pub(super) fn merge(&mut self, other: &Self) -> Result<Vec<u32>> {
+        if self.are_targets() {
+            return Ok((0..other.count() as u32).collect());
         }
-        Ok(())
+        let class = |name: &String| match self.label_of_name(name) {
+            Some(id) => Ok(self.activate(id as u32)),
+            None => Err(Error::Merge("too many classes".to_string())),
+        };
+        other.names().iter().map(class).collect()
+    }
+
+    /// The names of all labels, learned or not.
+    pub(crate) fn known_names(&self) -> Vec<String> {
+        if self.are_targets() {
+            return Vec::new();
+        }
+        (0..self.known()).map(|label| self.label_name(label as f64)).collect()
+    }
+
+    /// Takes in labels, learned or not, that another model of the same declaration knows.
+    pub(crate) fn know(&mut self, other: &Self) {
+        for label in 0..other.known() {
+            let _ = self.intern_name(&other.label_name(label as f64));
+        }
+    }
+
+    /// Takes any number of labels from now on: whoever gives them to it has counted them.
+    pub(crate) fn lift_limit(&mut self) {
+        self.labels_max = usize::MAX;
     }
 
     pub(super) fn state_bytes(&self) -> usize {

@@ -66,6 +66,15 @@ impl Predictions {
         }
     }
 
+    /// Takes a row without a prediction.
+    pub(crate) fn push_nothing(&mut self) {
+        self.predicted.push(f64::NAN);
+        if self.shape != Shape::Number {
+            self.probability.push(f64::NAN);
+            self.widths.push(0);
+        }
+    }
+
     /// Takes the scores of `rows` rows, of `classes` classes each if the learner scores every class. No scores: no
     /// prediction.
     pub(crate) fn push(&mut self, scores: &[f64], rows: usize, classes: usize) {

@@ -24,6 +24,12 @@ struct Saved {
     /// Without its transforms: those are nested, and reading nested things from corrupt bytes could exhaust the stack.
     spec: ModelSpec,
     transforms: Vec<SavedTransform>,
+    learned: Learned,
+}
+
+/// What a model has learned, without its specification.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Learned {
     rows_learned: u64,
     classes: SavedClasses,
     statistics: Vec<u8>,
@@ -46,6 +52,13 @@ enum Token {
     Flag(bool),
     List { arguments: u32 },
     Call { function: String, learned: bool, arguments: u32 },
+}
+
+impl Learned {
+    /// Whether anything was learned.
+    pub(crate) fn has_learned(&self) -> bool {
+        self.rows_learned > 0
+    }
 }
 
 fn flatten(expression: &Expression, tokens: &mut Vec<Token>) {
@@ -112,12 +125,38 @@ impl Model {
         let saved = Saved {
             transforms: transforms.collect(),
             spec: ModelSpec { transforms: Vec::new(), ..self.spec.clone() },
+            learned: self.learned(),
+        };
+        seal(KIND, FORMAT, &encode(&saved))
+    }
+
+    /// What was learned so far.
+    pub(crate) fn learned(&self) -> Learned {
+        Learned {
             rows_learned: self.rows_learned,
             classes: self.labels.save(),
             statistics: self.pipeline.save(),
             learner: self.learner.save(),
-        };
-        seal(KIND, FORMAT, &encode(&saved))
+        }
+    }
+
+    /// Goes on from what a model of the same specification has learned, as if it were that model. Ids of texts and labels stay
+    /// what they are, so that rows which were read before can still be learned.
+    ///
+    /// # Errors
+    /// When it is not of such a model; then this one is of no more use.
+    pub(crate) fn resume(&mut self, learned: &Learned) -> Result<()> {
+        if learned.rows_learned > COUNT_MAX {
+            return Err(SnapshotError::Content("more rows than can have been learned".to_string()).into());
+        }
+        self.labels.load(&learned.classes)?;
+        if !self.labels.are_targets() {
+            self.learner.set_classes(self.labels.count());
+        }
+        self.pipeline.load(&learned.statistics)?;
+        self.learner.load(&learned.learner)?;
+        self.rows_learned = learned.rows_learned;
+        Ok(())
     }
 
     /// The model that [`Model::save`] wrote. It predicts and learns on as the saved one would, bit for bit.
@@ -135,16 +174,7 @@ impl Model {
         }
         let mut model = Self::new(spec)
             .map_err(|error| SnapshotError::Content(format!("its specification is refused: {error}")))?;
-        if saved.rows_learned > COUNT_MAX {
-            return Err(SnapshotError::Content("more rows than can have been learned".to_string()).into());
-        }
-        model.labels.load(&saved.classes)?;
-        if !model.labels.are_targets() {
-            model.learner.set_classes(model.labels.count());
-        }
-        model.pipeline.load(&saved.statistics)?;
-        model.learner.load(&saved.learner)?;
-        model.rows_learned = saved.rows_learned;
+        model.resume(&saved.learned)?;
         Ok(model)
     }
 }

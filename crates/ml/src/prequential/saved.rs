@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
-use super::{Counts, Prequential};
+use super::{Counts, EventTime, Prequential};
 use crate::model::Incoming;
 use crate::model::saved::COUNT_MAX;
 use crate::rows::{NULL, Rows, UNKNOWN, is_taken};
@@ -37,9 +37,21 @@ struct Saved {
     columns: Vec<SavedColumn>,
 }
 
+/// The rows that wait.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct SavedWaiting {
+    arrivals: u64,
+    weighted: bool,
+    due: Vec<(i64, u64)>,
+    labels: Vec<f64>,
+    label_names: Vec<String>,
+    weights: Vec<f64>,
+    columns: Vec<SavedColumn>,
+}
+
 /// Values of the waiting rows in one input column.
 #[derive(Serialize, Deserialize)]
-struct SavedColumn {
+pub(crate) struct SavedColumn {
     numbers: Vec<f64>,
     /// 0 is NULL, 1 an unknown text, from 2 on `texts`.
     texts_of_rows: Vec<u32>,
@@ -72,6 +84,26 @@ impl Numbering {
 impl Prequential {
     /// The model and the waiting rows as bytes.
     pub fn save(&self) -> Vec<u8> {
+        let waiting = self.save_waiting();
+        let saved = Saved {
+            model: self.model.save(),
+            arrivals: self.arrivals,
+            watermark: self.watermark,
+            event_time_max: self.time.latest,
+            weighted: self.weighted,
+            version_points: self.version_points.clone(),
+            counts: self.counts(),
+            due: waiting.due,
+            label_names: waiting.label_names,
+            columns: waiting.columns,
+            labels: waiting.labels,
+            weights: waiting.weights,
+        };
+        seal(KIND, FORMAT, &encode(&saved))
+    }
+
+    /// The rows that wait.
+    pub(crate) fn save_waiting(&self) -> SavedWaiting {
         let mut order: Vec<_> = self.due.iter().map(|Reverse(row)| *row).collect();
         order.sort_unstable();
         let mut waiting = Incoming { rows: Rows::new(self.model.pipeline.columns()), ..Incoming::default() };
@@ -87,21 +119,15 @@ impl Prequential {
             label_names = numbering.order.iter().map(|id| self.model.labels.label_name(f64::from(*id))).collect();
         }
         let columns = (0..self.model.pipeline.columns().len()).map(|column| self.save_column(&waiting.rows, column));
-        let saved = Saved {
-            model: self.model.save(),
+        SavedWaiting {
             arrivals: self.arrivals,
-            watermark: self.watermark,
-            event_time_max: self.event_time_max,
             weighted: self.weighted,
-            version_points: self.version_points.clone(),
-            counts: self.counts,
             due: order.iter().map(|(time, arrival, _)| (*time, *arrival)).collect(),
             label_names,
             columns: columns.collect(),
             labels: waiting.labels,
             weights: waiting.weights,
-        };
-        seal(KIND, FORMAT, &encode(&saved))
+        }
     }
 
     fn save_column(&self, rows: &Rows, column: usize) -> SavedColumn {
@@ -132,37 +158,62 @@ impl Prequential {
     pub fn load(bytes: &[u8]) -> Result<Self> {
         let saved: Saved = decode(open(KIND, FORMAT, bytes)?)?;
         let mut loaded = Self::new(Model::load(&saved.model)?);
-        let count = saved.due.len();
         let Counts { rows, late_rows, learned_rows, unlabelled_rows } = saved.counts;
         if [rows, late_rows, learned_rows, unlabelled_rows, saved.arrivals].iter().any(|count| *count > COUNT_MAX) {
             return Err(refuse("more rows than can have come").into());
         }
+        loaded.load_waiting(SavedWaiting {
+            arrivals: saved.arrivals,
+            weighted: saved.weighted,
+            due: saved.due,
+            labels: saved.labels,
+            label_names: saved.label_names,
+            weights: saved.weights,
+            columns: saved.columns,
+        })?;
+        loaded.watermark = saved.watermark;
+        loaded.time =
+            EventTime { latest: saved.event_time_max, watermark: saved.watermark, late_rows: saved.counts.late_rows };
+        loaded.version_points = saved.version_points;
+        loaded.counts = saved.counts;
+        Ok(loaded)
+    }
+
+    /// Has these rows wait, and no others.
+    pub(crate) fn load_waiting(&mut self, saved: SavedWaiting) -> Result<()> {
+        self.let_go();
+        let count = saved.due.len();
         if saved.due.iter().any(|(_, arrival)| *arrival >= saved.arrivals) || !saved.due.is_sorted() {
             return Err(refuse("their order makes no sense").into());
         }
-        let mut waiting = Incoming { rows: Rows::new(loaded.model.pipeline.columns()), ..Incoming::default() };
-        waiting.labels = loaded.load_labels(&saved)?;
+        let mut waiting = Incoming { rows: Rows::new(self.model.pipeline.columns()), ..Incoming::default() };
+        waiting.labels = self.load_labels(&saved)?;
         if saved.weighted
             && (saved.weights.len() != count || saved.weights.iter().any(|w| !(*w >= 0.0 && w.is_finite())))
         {
             return Err(refuse("their weights make no sense").into());
         }
         waiting.weights = saved.weights;
-        loaded.load_columns(saved.columns, count, &mut waiting.rows)?;
+        self.load_columns(saved.columns, count, &mut waiting.rows)?;
         for (row, (time, arrival)) in saved.due.iter().enumerate() {
-            let slot = loaded.waiting.put(&waiting, row)?;
-            loaded.due.push(Reverse((*time, *arrival, slot)));
+            let slot = self.waiting.put(&waiting, row)?;
+            self.due.push(Reverse((*time, *arrival, slot)));
         }
-        loaded.arrivals = saved.arrivals;
-        loaded.watermark = saved.watermark;
-        loaded.event_time_max = saved.event_time_max;
-        loaded.weighted = saved.weighted;
-        loaded.version_points = saved.version_points;
-        loaded.counts = saved.counts;
-        Ok(loaded)
+        self.arrivals = saved.arrivals;
+        self.weighted = saved.weighted;
+        Ok(())
     }
 
-    fn load_labels(&mut self, saved: &Saved) -> Result<Vec<f64>, SnapshotError> {
+    /// Lets the rows go that wait.
+    pub(crate) fn let_go(&mut self) {
+        while let Some(Reverse((_, _, slot))) = self.due.pop() {
+            self.waiting.free(slot);
+        }
+        self.arrivals = 0;
+        self.weighted = false;
+    }
+
+    fn load_labels(&mut self, saved: &SavedWaiting) -> Result<Vec<f64>, SnapshotError> {
         if saved.labels.len() != saved.due.len() {
             return Err(refuse("labels and rows differ in number"));
         }

@@ -46,6 +46,11 @@ impl Waiting {
         self.free.push(slot);
     }
 
+    /// Lets a row go.
+    pub(super) fn free(&mut self, slot: u32) {
+        self.free.push(slot);
+    }
+
     /// Appends the row of a slot to others.
     pub(super) fn copy(&self, slot: u32, weighted: bool, to: &mut Incoming) {
         let words = &self.words[slot as usize * self.stride..][..self.stride];

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::arguments::{Call, describe};
 use super::categories::{Categories, NONE, SavedCategories};
 use super::quantiles::Quantiles;
-use super::scaler::Statistics;
+use super::scaler::{self, Statistics};
 use super::standard_scaler::Moments;
-use super::{Inputs, Output, Takes, Transform, TransformDef, Values};
+use super::{Inputs, Output, Replica, Takes, Transform, TransformDef, Values};
 use crate::rows::{Dictionary, NULL, NULL_HASH, hash_text, is_taken};
 use crate::snapshot::{SnapshotError, decode, encode};
 use crate::{Expression, Result};
@@ -23,7 +23,8 @@ pub(super) static IMPUTER: TransformDef = TransformDef {
           text stays missing. Of several most frequent values it is the one that reached the count first. The median is \
           exact for 511 values, then approximate as in ML_ROBUST_SCALER. State: 24 bytes for the mean, at most 16 KiB for \
           the median, at most max-categories values for the most frequent. Mean (up to rounding) and counts merge exactly \
-          (ties then go to the value first met), the median up to the sketch's error.",
+          (ties then go to the value first met), the median up to the sketch's error; in parallel training, what replicas have \
+          added since the last sync.",
     takes: Takes { numbers: true, categories: true, together: false },
     make,
 };
@@ -108,6 +109,14 @@ trait Statistic: Debug + Send + Sync {
     fn save(&self) -> Vec<u8>;
     fn load(&mut self, state: &[u8]) -> Result<(), SnapshotError>;
     fn merge(&mut self, state: &[u8]) -> Result<(), SnapshotError>;
+    fn merge_since(&mut self, replicas: &[Replica]) -> Result<()>;
+    fn branch(&mut self) {}
+    fn apart(&self) -> Vec<u8> {
+        Vec::new()
+    }
+    fn load_apart(&mut self, _: &[u8]) -> Result<(), SnapshotError> {
+        Ok(())
+    }
     fn heap_bytes(&self) -> usize;
 }
 
@@ -134,6 +143,9 @@ impl Statistic for Mean {
         self.0.merge(&decode(state)?);
         Ok(())
     }
+    fn merge_since(&mut self, replicas: &[Replica]) -> Result<()> {
+        scaler::merge_since(&mut self.0, replicas)
+    }
     fn heap_bytes(&self) -> usize {
         0
     }
@@ -158,6 +170,21 @@ impl Statistic for Median {
     }
     fn merge(&mut self, state: &[u8]) -> Result<(), SnapshotError> {
         self.0.merge(&decode(state)?);
+        Ok(())
+    }
+    fn merge_since(&mut self, replicas: &[Replica]) -> Result<()> {
+        scaler::merge_since(&mut self.0, replicas)
+    }
+    fn branch(&mut self) {
+        self.0.branch();
+    }
+    fn apart(&self) -> Vec<u8> {
+        self.0.apart().map(encode).unwrap_or_default()
+    }
+    fn load_apart(&mut self, apart: &[u8]) -> Result<(), SnapshotError> {
+        if !apart.is_empty() {
+            self.0.set_apart(decode(apart)?);
+        }
         Ok(())
     }
     fn heap_bytes(&self) -> usize {
@@ -217,6 +244,22 @@ impl<S: Statistic> Transform for Imputer<S> {
 
     fn merge(&mut self, state: &[u8], _: &mut [Dictionary]) -> Result<(), SnapshotError> {
         self.statistic.merge(state)
+    }
+
+    fn branch(&mut self) {
+        self.statistic.branch();
+    }
+
+    fn apart(&self) -> Vec<u8> {
+        self.statistic.apart()
+    }
+
+    fn load_apart(&mut self, apart: &[u8]) -> Result<(), SnapshotError> {
+        self.statistic.load_apart(apart)
+    }
+
+    fn merge_since(&mut self, replicas: &[Replica], _: &mut [Dictionary]) -> Result<()> {
+        self.statistic.merge_since(replicas)
     }
 
     fn state_bytes(&self) -> usize {
@@ -291,6 +334,35 @@ impl Counts {
         Ok(())
     }
 
+    /// Adds up what each replica has counted since it was as this is.
+    fn merge_since(&mut self, replicas: &[Replica], dictionaries: &mut [Dictionary]) -> Result<()> {
+        let before = self.counts.clone();
+        for replica in replicas {
+            let saved = Self::read(&replica.state)?;
+            let places = self.categories.take(saved.categories, dictionaries)?;
+            for (place, count) in places.into_iter().zip(saved.counts).filter(|(place, _)| *place != NONE) {
+                let place = place as usize;
+                if self.counts.len() <= place {
+                    self.counts.resize(place + 1, 0);
+                }
+                let added = count.saturating_sub(before.get(place).copied().unwrap_or(0));
+                self.counts[place] = self.counts[place].saturating_add(added);
+            }
+        }
+        self.find_best();
+        Ok(())
+    }
+
+    /// The commonest, of several the one first met; the one that is stays while none has more.
+    fn find_best(&mut self) {
+        let most = self.counts.iter().copied().max().unwrap_or(0);
+        if self.counts.get(self.best as usize).is_some_and(|count| *count == most) {
+            return;
+        }
+        let first = self.counts.iter().position(|count| *count == most);
+        self.best = first.map_or(NONE, |category| category as u32);
+    }
+
     fn read(state: &[u8]) -> Result<SavedCounts<SavedCategories>, SnapshotError> {
         let saved: SavedCounts<SavedCategories> = decode(state)?;
         let best_is_one = saved.best == NONE || (saved.best as usize) < saved.counts.len();
@@ -361,6 +433,10 @@ impl Transform for MostFrequentNumber {
 
     fn merge(&mut self, state: &[u8], dictionaries: &mut [Dictionary]) -> Result<(), SnapshotError> {
         self.counts.merge(state, dictionaries)
+    }
+
+    fn merge_since(&mut self, replicas: &[Replica], dictionaries: &mut [Dictionary]) -> Result<()> {
+        self.counts.merge_since(replicas, dictionaries)
     }
 
     fn state_bytes(&self) -> usize {
@@ -485,6 +561,12 @@ impl Transform for MostFrequentText {
 
     fn merge(&mut self, state: &[u8], dictionaries: &mut [Dictionary]) -> Result<(), SnapshotError> {
         self.counts.merge(state, dictionaries)?;
+        self.find_hash(dictionaries);
+        Ok(())
+    }
+
+    fn merge_since(&mut self, replicas: &[Replica], dictionaries: &mut [Dictionary]) -> Result<()> {
+        self.counts.merge_since(replicas, dictionaries)?;
         self.find_hash(dictionaries);
         Ok(())
     }

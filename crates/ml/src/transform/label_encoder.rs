@@ -2,7 +2,7 @@
 
 use super::arguments::Call;
 use super::categories::{Categories, NONE, SavedCategories};
-use super::{Inputs, Output, Takes, Transform, TransformDef, Values};
+use super::{Inputs, Output, Replica, Takes, Transform, TransformDef, Values};
 use crate::Result;
 use crate::rows::Dictionary;
 use crate::snapshot::{SnapshotError, decode, encode};
@@ -119,6 +119,11 @@ impl Transform for LabelEncoder {
             self.categories.take(decode(state)?, dictionaries)?;
         }
         Ok(())
+    }
+
+    fn merge_since(&mut self, replicas: &[Replica], dictionaries: &mut [Dictionary]) -> Result<()> {
+        // Categories in common are the same ones.
+        Ok(replicas.iter().try_for_each(|replica| self.merge(&replica.state, dictionaries))?)
     }
 
     fn state_bytes(&self) -> usize {

@@ -278,10 +278,52 @@ pub trait Transform: Debug + Send + Sync {
         self.load(state, dictionaries)
     }
 
+    /// From here on several go on apart, to be put together by [`Transform::merge_since`]: what is needed for that and does
+    /// not follow from the statistics is kept apart.
+    fn branch(&mut self) {}
+
+    /// What was kept apart, as bytes.
+    fn apart(&self) -> Vec<u8> {
+        Vec::new()
+    }
+
+    /// Replaces what was kept apart.
+    ///
+    /// # Errors
+    /// When the bytes are not from [`Transform::apart`] of this transform.
+    fn load_apart(&mut self, apart: &[u8]) -> Result<(), SnapshotError> {
+        if apart.is_empty() {
+            Ok(())
+        } else {
+            Err(SnapshotError::Content("a transform that keeps nothing apart has some of it".to_string()))
+        }
+    }
+
+    /// Becomes what `replicas` make together, which all were as this one is and have learned from rows of their own since: what
+    /// they have in common must count once.
+    ///
+    /// # Errors
+    /// When the bytes are not statistics of this transform, or it cannot be trained in parallel.
+    fn merge_since(&mut self, replicas: &[Replica], _dictionaries: &mut [Dictionary]) -> Result<()> {
+        if replicas.iter().all(|replica| replica.state.is_empty()) {
+            return Ok(());
+        }
+        Err(Error::Merge("a transform cannot be trained in parallel".to_string()))
+    }
+
     /// Bytes of memory that the statistics take.
     fn state_bytes(&self) -> usize {
         0
     }
+}
+
+/// What one of several has learned that go on apart, for [`Transform::merge_since`].
+#[derive(Debug)]
+pub struct Replica {
+    /// Its statistics, by [`Transform::save`].
+    pub state: Vec<u8>,
+    /// What it has kept apart, by [`Transform::apart`].
+    pub apart: Vec<u8>,
 }
 
 /// The transform with this name.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::categories::NONE;
 use super::compile::compile;
-use super::{Inputs, Source, StepValues, Transform, Values};
+use super::{Inputs, Replica, Source, StepValues, Transform, Values};
 use crate::block::Block;
 use crate::rows::{Column, Dictionary, Rows, Texts};
 use crate::snapshot::{SnapshotError, decode, encode};
@@ -40,6 +40,8 @@ pub struct Pipeline {
     /// Group and index within the group of each further sparse feature.
     grown: Vec<(u32, u32)>,
     learns: bool,
+    /// Whether every text is kept that is read. What was learned may then be replaced, and a text that was of no use be known.
+    keeps_texts: bool,
 }
 
 /// One transform and where it takes its columns from.
@@ -144,7 +146,8 @@ impl Pipeline {
                 grown.push((g as u32, index));
             }
         }
-        let mut pipeline = Self { columns, dictionaries, open, steps, dense, sparse, fixed, grown, learns };
+        let mut pipeline =
+            Self { columns, dictionaries, open, steps, dense, sparse, fixed, grown, learns, keeps_texts: false };
         pipeline.find_open();
         pipeline
     }
@@ -163,6 +166,7 @@ impl Pipeline {
     /// has room for one more category.
     pub fn read_texts(&mut self, rows: &mut Rows, arrays: &[ArrayRef], labels: &[f64]) {
         self.find_open();
+        let labels = if self.keeps_texts { &[] } else { labels };
         let texts = Texts::Intern { dictionaries: &mut self.dictionaries, open: &self.open, labels };
         rows.read_texts(&self.columns, arrays, texts);
     }
@@ -174,12 +178,15 @@ impl Pipeline {
 
     /// Whether some transform knows this text as a category, or has room for it.
     pub(crate) fn has_use_for(&self, dictionary: usize, id: u32) -> bool {
+        if self.keeps_texts {
+            return true;
+        }
         let takes = |step: &&Step| self.dictionary_of(step.sources[0]) == Some(dictionary);
         self.steps.iter().filter(takes).any(|step| step.transform.open() || step.transform.knows(id))
     }
 
     fn find_open(&mut self) {
-        self.open.fill(false);
+        self.open.fill(self.keeps_texts);
         for step in self.steps.iter().filter(|step| step.transform.open()) {
             if let Some(dictionary) = self.dictionary_of(step.sources[0]) {
                 self.open[dictionary] = true;
@@ -388,6 +395,63 @@ impl Pipeline {
         for (step, theirs) in self.steps.iter_mut().zip(&other.steps) {
             step.transform.merge(&theirs.transform.save(&other.dictionaries), &mut self.dictionaries)?;
         }
+        Ok(self.numbers_of(other))
+    }
+
+    /// Keeps from now on every text that is read, since what was learned is going to be replaced.
+    pub(crate) fn keep_texts(&mut self) {
+        self.keeps_texts = true;
+    }
+
+    /// How many texts are kept.
+    pub(crate) fn texts(&self) -> usize {
+        self.dictionaries.iter().map(Dictionary::len).sum()
+    }
+
+    /// From here on several go on apart, to be put together by [`Pipeline::merge_since`].
+    pub(crate) fn branch(&mut self) {
+        self.steps.iter_mut().for_each(|step| step.transform.branch());
+    }
+
+    /// What the transforms keep apart since [`Pipeline::branch`].
+    pub(crate) fn apart(&self) -> Vec<Vec<u8>> {
+        self.steps.iter().map(|step| step.transform.apart()).collect()
+    }
+
+    /// Replaces what the transforms keep apart.
+    ///
+    /// # Errors
+    /// When it is not of a pipeline of the same transforms.
+    pub(crate) fn load_apart(&mut self, apart: &[Vec<u8>]) -> Result<(), SnapshotError> {
+        if apart.len() != self.steps.len() {
+            return Err(SnapshotError::Content("the number of transforms differs".to_string()));
+        }
+        self.steps.iter_mut().zip(apart).try_for_each(|(step, apart)| step.transform.load_apart(apart))
+    }
+
+    /// Becomes what pipelines make together that all were as this one is and went on apart. Returns for each the number here of
+    /// each of its sparse features.
+    ///
+    /// # Errors
+    /// [`Error::Merge`] when a transform cannot be trained in parallel.
+    pub(crate) fn merge_since(&mut self, replicas: &[&Self]) -> Result<Vec<Vec<u32>>> {
+        for (i, step) in self.steps.iter_mut().enumerate() {
+            let of_replica = |replica: &&Self| {
+                let transform = &replica.steps[i].transform;
+                Replica { state: transform.save(&replica.dictionaries), apart: transform.apart() }
+            };
+            let replicas: Vec<Replica> = replicas.iter().map(of_replica).collect();
+            step.transform.merge_since(&replicas, &mut self.dictionaries).map_err(|error| match error {
+                Error::Merge(what) => Error::Merge(format!("{}: {what}", step.function)),
+                other => other,
+            })?;
+        }
+        Ok(replicas.iter().map(|replica| self.numbers_of(replica)).collect())
+    }
+
+    /// The number here of each sparse feature of another, whose categories are all known here; new ones get their numbers.
+    /// [`NONE`] for those that found no room.
+    fn numbers_of(&mut self, other: &Self) -> Vec<u32> {
         let mut numbers: Vec<u32> = (0..self.fixed).collect();
         for (g, index) in &other.grown {
             let group = &mut self.sparse[*g as usize];
@@ -409,7 +473,7 @@ impl Pipeline {
                 }
             });
         }
-        Ok(numbers)
+        numbers
     }
 
     /// Bytes of memory that dictionaries and statistics take.

@@ -34,6 +34,8 @@ pub struct Quantiles {
     values: Vec<f64>,
     digest: Option<TDigestMut>,
     quartiles: [f64; 3],
+    /// Values since [`Quantiles::branch`], which are in the others too. Saved apart.
+    apart: Option<Box<Quantiles>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -46,6 +48,9 @@ struct Saved {
 impl Quantiles {
     /// Takes a value in.
     pub fn update(&mut self, x: f64) {
+        if let Some(apart) = &mut self.apart {
+            apart.update(x);
+        }
         if self.digest.is_some() {
             self.values.push(x);
             if self.values.len() >= TOGETHER {
@@ -81,6 +86,22 @@ impl Quantiles {
         self.digest = Some(digest);
     }
 
+    /// Begins to keep the values to come also apart. A sketch forgets which values it was made of: of two that have some in
+    /// common, only those of one's own can be merged.
+    pub fn branch(&mut self) {
+        self.apart = Some(Box::default());
+    }
+
+    /// The values since [`Quantiles::branch`].
+    pub fn apart(&self) -> Option<&Self> {
+        self.apart.as_deref()
+    }
+
+    /// Replaces the values kept apart.
+    pub fn set_apart(&mut self, apart: Self) {
+        self.apart = Some(Box::new(apart));
+    }
+
     /// Takes in the values that another one has seen.
     pub fn merge(&mut self, other: &Self) {
         if let Some(theirs) = &other.digest {
@@ -103,7 +124,11 @@ impl Quantiles {
 
     /// Bytes of memory that it takes.
     pub fn state_bytes(&self) -> usize {
-        size_of::<Self>() + self.values.capacity() * 8 + self.digest.as_ref().map_or(0, TDigestMut::estimated_size)
+        let apart = self.apart.as_ref().map_or(0, |apart| apart.state_bytes());
+        size_of::<Self>()
+            + apart
+            + self.values.capacity() * 8
+            + self.digest.as_ref().map_or(0, TDigestMut::estimated_size)
     }
 }
 
@@ -144,7 +169,7 @@ impl TryFrom<Saved> for Quantiles {
         if saved.values.len() >= TOGETHER || !finite || !sorted {
             return Err("quantiles hold values they cannot have".to_string());
         }
-        Ok(Self { values: saved.values, digest, quartiles: saved.quartiles })
+        Ok(Self { values: saved.values, digest, quartiles: saved.quartiles, apart: None })
     }
 }
 
@@ -215,6 +240,26 @@ mod tests {
                 let mut left = of(&values[..cut]);
                 left.merge(&of(&values[cut..]));
                 assert!(rank_error(&values, left.quartiles()) < 0.005, "{shape} cut at {cut}");
+            }
+        }
+    }
+
+    /// A common beginning, then values in turn to three that go on apart.
+    #[test]
+    fn what_goes_on_apart_is_within_the_stated_error() {
+        for (shape, values) in shapes() {
+            for common in [0, 100, 20_000] {
+                let mut whole = Quantiles::default();
+                values[..common].iter().for_each(|x| whole.update(*x));
+                for part in values[common..].chunks(3000) {
+                    whole.branch();
+                    let mut replicas = [whole.clone(), whole.clone(), whole.clone()];
+                    part.iter().enumerate().for_each(|(i, x)| replicas[i % 3].update(*x));
+                    whole = decode(&encode(&whole)).unwrap();
+                    replicas.iter().for_each(|replica| whole.merge(replica.apart().unwrap()));
+                }
+                let error = rank_error(&values, whole.quartiles());
+                assert!(error < 0.005, "{shape} after {common}: {error}");
             }
         }
     }

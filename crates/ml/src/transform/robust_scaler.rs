@@ -16,7 +16,8 @@ pub(super) static ROBUST_SCALER: TransformDef = TransformDef {
     doc: "Scales by median and quartiles, which outliers do not move: (x − median) / (q3 − q1). A column whose quartiles \
           coincide becomes 0. Quantiles are exact for the first 512 values, then those of a t-digest (Dunning and Ertl 2019, \
           arXiv:1902.04023), renewed every 512 values; in tests their rank is within 0.005 of the true one. Missing values \
-          stay missing and count nowhere. State: at most 16 KiB. Merges up to the sketch's error.",
+          stay missing and count nowhere. State: at most 16 KiB. Merges up to the sketch's error; in parallel training each \
+          replica keeps a second sketch, of the values since the last sync, and those are merged.",
     takes: Takes { numbers: true, categories: false, together: false },
     make,
 };
@@ -48,6 +49,22 @@ impl Statistics for Quantiles {
 
     fn merge(&mut self, other: &Self) {
         Quantiles::merge(self, other);
+    }
+
+    fn merge_since(&mut self, _: &[Self], apart: &[Self]) {
+        apart.iter().for_each(|values| Quantiles::merge(self, values));
+    }
+
+    fn branch(&mut self) {
+        Quantiles::branch(self);
+    }
+
+    fn apart(&self) -> Option<&Self> {
+        Quantiles::apart(self)
+    }
+
+    fn set_apart(&mut self, apart: Self) {
+        Quantiles::set_apart(self, apart);
     }
 
     fn heap_bytes(&self) -> usize {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::arguments::Call;
-use super::{Inputs, Output, Transform, Values};
+use super::{Inputs, Output, Replica, Transform, Values};
 use crate::Result;
 use crate::rows::{Dictionary, LARGEST};
 use crate::snapshot::{SnapshotError, decode, encode};
@@ -61,6 +61,23 @@ pub(super) trait Statistics: Debug + Clone + Send + Sync + Serialize + Deseriali
 
     /// Takes in statistics of other values.
     fn merge(&mut self, other: &Self);
+
+    /// Becomes what replicas make together that went on from here. This is right where it does no harm to take in the same
+    /// values twice.
+    fn merge_since(&mut self, replicas: &[Self], _apart: &[Self]) {
+        replicas.iter().for_each(|replica| self.merge(replica));
+    }
+
+    /// Begins to keep the values to come also apart.
+    fn branch(&mut self) {}
+
+    /// Statistics of the values since [`Statistics::branch`], where [`Statistics::merge_since`] needs them.
+    fn apart(&self) -> Option<&Self> {
+        None
+    }
+
+    /// Replaces the statistics kept apart.
+    fn set_apart(&mut self, _apart: Self) {}
 
     /// Bytes of memory beyond the value itself.
     fn heap_bytes(&self) -> usize {
@@ -148,9 +165,36 @@ impl<S: Statistics + 'static> Transform for Scaler<S> {
         Ok(())
     }
 
+    fn branch(&mut self) {
+        self.statistics.branch();
+    }
+
+    fn apart(&self) -> Vec<u8> {
+        self.statistics.apart().map(encode).unwrap_or_default()
+    }
+
+    fn load_apart(&mut self, apart: &[u8]) -> Result<(), SnapshotError> {
+        if !apart.is_empty() {
+            self.statistics.set_apart(decode(apart)?);
+        }
+        Ok(())
+    }
+
+    fn merge_since(&mut self, replicas: &[Replica], _: &mut [Dictionary]) -> Result<()> {
+        merge_since(&mut self.statistics, replicas)
+    }
+
     fn state_bytes(&self) -> usize {
         size_of::<S>() + self.statistics.heap_bytes()
     }
+}
+
+/// Puts together the statistics of replicas that went on from `statistics`.
+pub(super) fn merge_since<S: Statistics>(statistics: &mut S, replicas: &[Replica]) -> Result<()> {
+    let states = replicas.iter().map(|replica| decode(&replica.state)).collect::<Result<Vec<S>, _>>()?;
+    let apart = replicas.iter().filter(|replica| !replica.apart.is_empty()).map(|replica| decode(&replica.apart));
+    statistics.merge_since(&states, &apart.collect::<Result<Vec<S>, _>>()?);
+    Ok(())
 }
 
 fn scale_all(xs: &[f64], offsets: &[f64], divisors: &[f64], out: &mut [f64]) {

@@ -17,7 +17,8 @@ pub(super) static STANDARD_SCALER: TransformDef = TransformDef {
     doc: "Scales to mean 0 and standard deviation 1: (x − mean) / std, with the population standard deviation (divided by \
           n). A column without spread becomes 0. Running mean and variance after Welford (1962), Note on a method for \
           calculating corrected sums of squares and products, Technometrics 4(3). Missing values stay missing and count \
-          nowhere. State: 24 bytes. Cost: about 7 ns a row. Merges after Chan, Golub and LeVeque (1983), up to rounding.",
+          nowhere. State: 24 bytes. Cost: about 7 ns a row. Merges after Chan, Golub and LeVeque (1983), up to rounding; \
+          in parallel training what replicas have added is added up, likewise.",
     takes: Takes { numbers: true, categories: false, together: false },
     make,
 };
@@ -102,6 +103,29 @@ impl Statistics for Moments {
         self.mean += apart * (m / (n + m));
         self.squares += other.squares + apart * apart * (n * m / (n + m));
     }
+
+    /// Counts and sums that replicas have added. Their sums of squares are taken about the mean that they had in common, so that
+    /// they differ by what was added; a difference is exact to the last digit of the whole, as a running sum is.
+    fn merge_since(&mut self, replicas: &[Self], _: &[Self]) {
+        let before = *self;
+        if before.count == 0 {
+            // They have no mean in common.
+            return replicas.iter().for_each(|replica| self.merge(replica));
+        }
+        let (mut sum, mut squares) = (0.0, 0.0);
+        for replica in replicas {
+            let (n, apart) = (replica.count as f64, replica.mean - before.mean);
+            self.count = self.count.saturating_add(replica.count.saturating_sub(before.count));
+            sum += n * apart;
+            squares += (replica.squares - before.squares) + n * apart * apart;
+        }
+        if self.count == before.count {
+            return;
+        }
+        let moved = sum / self.count as f64;
+        self.mean = before.mean + moved;
+        self.squares = (before.squares + squares - self.count as f64 * moved * moved).max(0.0);
+    }
 }
 
 #[cfg(test)]
@@ -132,6 +156,31 @@ mod tests {
         let scale = of(&[1e9 + 4.0, 1e9 + 7.0, 1e9 + 13.0, 1e9 + 16.0]).scale();
         assert_eq!(scale.offset, 1e9 + 10.0);
         assert!((scale.divisor - 22.5f64.sqrt()).abs() < 1e-12, "{}", scale.divisor);
+    }
+
+    /// Replicas that went on from 40 values in common are the same as all values once.
+    #[test]
+    fn what_replicas_have_in_common_counts_once() {
+        for shift in [0.0, 1e6] {
+            let values: Vec<f64> = (0..100).map(|i| (f64::from(i) * 0.7).sin() * 10.0 + shift).collect();
+            for common in [0, 1, 40] {
+                let mut merged = of(&values[..common]);
+                let mut replicas = [merged; 3];
+                for (i, x) in values[common..].iter().enumerate() {
+                    // The last has learned nothing.
+                    replicas[i % 2].update(*x);
+                }
+                merged.merge_since(&replicas, &[]);
+                let whole = of(&values);
+                assert_eq!(merged.count, 100);
+                let close = |a: f64, b: f64| (a / b - 1.0).abs() < 1e-9;
+                assert!((merged.mean - whole.mean).abs() < 1e-12 * shift.max(1.0), "{} {}", merged.mean, whole.mean);
+                assert!(close(merged.squares, whole.squares), "{} {}", merged.squares, whole.squares);
+                let same = merged;
+                merged.merge_since(&[same; 4], &[]);
+                assert_eq!(merged, same);
+            }
+        }
     }
 
     #[test]

@@ -3,8 +3,10 @@
 
 mod declared;
 mod faults;
+mod keyed;
 mod merging;
 mod prequential;
+mod replicas;
 mod sequential;
 mod snapshots;
 mod transforms;

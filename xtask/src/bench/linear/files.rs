@@ -31,12 +31,17 @@ pub fn elec(rows_max: Option<u64>) -> Result<Files> {
     files("elec", rows_max.map_or(rows, |max| rows.min(max)), write_elec)
 }
 
+/// Covertype, or its first rows.
+pub fn covertype(rows_max: Option<u64>) -> Result<Files> {
+    files("covertype", rows_max.map_or(COVERTYPE_ROWS, |max| COVERTYPE_ROWS.min(max)), write_covertype)
+}
+
 /// Makes the files that are not there yet, each with at most so many rows.
 pub fn prepare(rows_max: Option<u64>) -> Result<Vec<Files>> {
     let limit = |rows: u64| rows_max.map_or(rows, |max| rows.min(max));
     Ok(vec![
         elec(rows_max)?,
-        files("covertype", limit(COVERTYPE_ROWS), write_covertype)?,
+        covertype(rows_max)?,
         files("flights", limit(FLIGHTS_ROWS), data::generated::write_flights)?,
     ])
 }

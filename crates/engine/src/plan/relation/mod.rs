@@ -1,7 +1,9 @@
 //! Functions of the FROM clause become plan nodes: here the ML functions, in [`window`] those of windows;
-//! in [`as_of`] tables as they were at a time; in [`unnest`] the elements of arrays.
+//! in [`as_of`] tables as they were at a time; in [`unnest`] the elements of arrays. [`keys`] has what they have in common about
+//! PARTITION BY.
 
 mod as_of;
+mod keys;
 mod unnest;
 mod window;
 
@@ -27,7 +29,8 @@ use crate::plan::temporal::join_versions;
 use crate::plan::unnest::join_elements;
 use crate::plan::window::WindowFunction;
 
-const INPUT: Parameter = Parameter::required("INPUT", Kind::Table, "The rows.");
+const INPUT: Parameter =
+    Parameter::required("INPUT", Kind::Table, "The rows. `TABLE t PARTITION BY key`: each key has a model of its own.");
 const MODEL: Parameter = Parameter::required("MODEL", Kind::Model, "The model.");
 const LABEL: Parameter = Parameter::required("LABEL", Kind::Descriptor, "The column that holds the true label.");
 const ARGS: Parameter = Parameter::optional(
@@ -174,12 +177,12 @@ impl CallPlanner<'_> {
         }
     }
 
-    fn input(&mut self, argument: &str) -> Result<LogicalPlan> {
+    /// The rows of a table argument, and the columns that it is partitioned by.
+    fn input(&mut self, argument: &str) -> Result<(LogicalPlan, Vec<usize>)> {
         let Some(table) = self.bound.table(argument) else { return self.refuse(argument, "expected a table") };
-        if !table.partition_by.is_empty() {
-            return self.refuse(argument, "PARTITION BY is not supported here: one model learns from all rows");
-        }
-        self.table(argument, table)
+        let input = self.table(argument, table)?;
+        let keys = self.partition(argument, table, input.schema())?;
+        Ok((input, keys))
     }
 
     /// The rows of a table argument, whatever it is partitioned by.
@@ -289,9 +292,15 @@ impl CallPlanner<'_> {
             Ok(found) => found,
             Err(error) => return self.refuse_model(error),
         };
-        let input = self.input("INPUT")?;
+        let (input, keys) = self.keyed_input("INPUT")?;
         let schema = input.schema();
         let args = self.args(schema, &model.spec)?;
+        if !keys.is_empty() && model.replicas() > 1 {
+            return self.refuse(
+                "MODEL",
+                "'training.parallelism' has no meaning with PARTITION BY, where each key's model learns from its rows: leave it out",
+            );
+        }
         let Some(label) = self.single_column(schema, "LABEL")? else {
             return self.refuse("LABEL", "expected a column");
         };
@@ -309,6 +318,15 @@ impl CallPlanner<'_> {
                 );
             }
         }
+        if !keys.is_empty()
+            && rowtime.is_none()
+            && model.training.duration("keyed.ttl").is_some_and(|ttl| !ttl.is_zero())
+        {
+            return self.refuse(
+                "MODEL",
+                "'keyed.ttl' needs an event time in the input: declare WATERMARK FOR … in its CREATE TABLE, and select that column",
+            );
+        }
         let weight = self.single_column(schema, "WEIGHT")?;
         if let Some(weight) = weight
             && !schema.field(weight).data_type().is_numeric()
@@ -316,8 +334,22 @@ impl CallPlanner<'_> {
             return self.refuse("WEIGHT", "WEIGHT takes a column of numbers");
         }
         self.check_outputs(schema, model.output_fields().iter().map(|f| f.name().clone()))?;
+        let shard_by =
+            model.shard_by().into_iter().map(|name| self.shard_column(schema, name)).collect::<Result<_>>()?;
         let schema = TrainNode::output(&input, &model)?;
-        Ok(extension(TrainNode { input, model: Same(model), start, args, label, label_time, weight, rowtime, schema }))
+        Ok(extension(TrainNode {
+            input,
+            model: Same(model),
+            start,
+            args,
+            label,
+            label_time,
+            weight,
+            rowtime,
+            shard_by,
+            keys,
+            schema,
+        }))
     }
 
     fn check_label(&self, schema: &DFSchema, spec: &ModelSpec, label: usize) -> Result<()> {
@@ -360,13 +392,18 @@ impl CallPlanner<'_> {
             Ok(model) => model,
             Err(error) => return self.refuse_model(error),
         };
-        let input = self.input("INPUT")?;
+        let (input, keys) = self.keyed_input("INPUT")?;
         let schema = input.schema();
+        self.check_keys(schema, &model, &keys)?;
         let args = self.args(schema, model.model.spec())?;
         let outputs = model.model.output_schema();
         self.check_outputs(schema, outputs.fields().iter().map(|field| field.name().clone()))?;
-        let args = args.into_iter().map(|index| Expr::Column(Column::from(schema.qualified_field(index)))).collect();
-        let node = PredictNode::try_new(input, Same(Arc::clone(&model)), args)?;
+        let columns = |columns: Vec<usize>| -> Vec<Expr> {
+            let column = |index| Expr::Column(Column::from(schema.qualified_field(index)));
+            columns.into_iter().map(column).collect()
+        };
+        let (args, keys) = (columns(args), columns(keys));
+        let node = PredictNode::try_new(input, Same(Arc::clone(&model)), args, keys)?;
         Ok((extension(node), model))
     }
 
@@ -399,6 +436,12 @@ impl CallPlanner<'_> {
         let Some(predicted) = output(OutputRole::Predicted) else {
             return self.refuse("MODEL", "the model predicts nothing");
         };
+        if kind == ReportKind::ConfusionMatrix && model.keyed.is_some() && model.model.classes().is_empty() {
+            return self.refuse(
+                "MODEL",
+                "the classes of a model a key are not known beforehand: declare them with the option 'classes'",
+            );
+        }
         let two_classes = model.model.classes().len() == 2;
         let probability = output(OutputRole::Probability).filter(|_| two_classes);
         if kind == ReportKind::RocCurve && probability.is_none() {
@@ -417,6 +460,12 @@ impl CallPlanner<'_> {
             Ok(model) => model,
             Err(error) => return self.refuse_model(error),
         };
+        if let Some(keyed) = &model.keyed {
+            let wanted = keyed.header().key_columns.join(", ");
+            let message =
+                format!("'{}' has a model for each ({wanted}), each with weights of its own", model.reference);
+            return self.refuse("MODEL", message);
+        }
         let weights = model.model.describe().weights;
         let several = weights.iter().any(|weight| weight.class.is_some());
         let texts = |column: Vec<Option<String>>| Arc::new(StringArray::from(column)) as ArrayRef;

@@ -142,15 +142,7 @@ impl CallPlanner<'_> {
                 format!("the input already has a column '{taken}', which the window would add: rename it with AS");
             return self.refuse("DATA", message);
         }
-        let mut keys = Vec::new();
-        for expr in &table.partition_by {
-            for expr in listed(expr) {
-                let Expr::Identifier(key) = expr else {
-                    return self.refuse("DATA", format!("PARTITION BY takes columns of the table; found {expr}"));
-                };
-                keys.push(self.column(schema, key)?);
-            }
-        }
+        let keys = self.partition("DATA", table, schema)?;
         Ok((input, time, keys))
     }
 
@@ -166,7 +158,7 @@ impl CallPlanner<'_> {
 }
 
 /// `PARTITION BY (a, b)` means `PARTITION BY a, b`.
-fn listed(expr: &Expr) -> &[Expr] {
+pub(super) fn listed(expr: &Expr) -> &[Expr] {
     match expr {
         Expr::Nested(inner) => listed(inner),
         Expr::Tuple(several) => several,

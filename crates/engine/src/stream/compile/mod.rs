@@ -57,7 +57,7 @@ use super::in_time::InTime;
 use super::merge::Merge;
 use super::stage::StageTable;
 use super::stateless::{Elements, Filter, Predict, Project};
-use super::train::{Train, TrainSetting};
+use super::train::{Place, Train, TrainSetting};
 use crate::batch::rowwise::Rowwise;
 use crate::batch::unnest::Unnest;
 use crate::catalog::bad_rows::BadRows;
@@ -91,6 +91,8 @@ pub(crate) struct Setting {
     pub idle_after: Option<Duration>,
     /// How far the event time of a source may run ahead of another's; `None`: as far as it likes.
     pub max_drift_ms: Option<i64>,
+    /// How many checkpoints are kept: operators with files of their own keep what those refer to.
+    pub checkpoints_retained: usize,
     /// Only check: compute nothing, keep nothing.
     pub checking: bool,
 }
@@ -174,7 +176,17 @@ impl<'a> Compiler<'a> {
             Some(rowtime) => self.lower(&self.merged(&over.input, rowtime.column)?)?,
             None => self.lower(&over.input)?,
         };
-        let operator = Train::new(&over, BadRows::from(self.tables_below(&node.input)?), &self.setting.train)?;
+        let operator = Train::new(
+            &over,
+            BadRows::from(self.tables_below(&node.input)?),
+            &self.setting.train,
+            &self.setting.threads,
+            Place {
+                folder: &self.setting.folder,
+                shards: self.setting.shards,
+                checkpoints_retained: self.setting.checkpoints_retained,
+            },
+        )?;
         let output = self.dataflow.add_described(Box::new(operator), places::training(&over), &[from]);
         let stage = Arc::new(StageTable::new(self.trained.len(), Arc::clone(over.schema.inner())));
         self.trained.push((node.clone(), output, Arc::clone(&stage)));
@@ -228,7 +240,7 @@ impl<'a> Compiler<'a> {
                 let node = extension.node.as_any();
                 if let Some(predict) = node.downcast_ref::<PredictNode>() {
                     let input = self.lower(&predict.input)?;
-                    let args = physical_all(&predict.args, predict.input.schema())?;
+                    let args = physical_all(&predict.columns(), predict.input.schema())?;
                     let rowwise = Rowwise::predict(predict, args, BadRows::from(self.tables_below(&predict.input)?));
                     let schema = Arc::clone(predict.schema.inner());
                     let description = Description::stateless("ML_PREDICT", expressions(&predict.args));

@@ -78,6 +78,24 @@ pub(super) fn training(node: &TrainNode) -> Description {
             ),
         )
         .on("label", column(&node.label));
+    let training = &node.model.0.training;
+    for name in ["training.parallelism", "training.sync-rows", "keyed.unknown"] {
+        // Left out where they mean nothing: of one model, and of models without a key.
+        if match name {
+            "keyed.unknown" => !node.keys.is_empty(),
+            _ => node.model.0.replicas() > 1,
+        } {
+            let value =
+                training.int_opt(name).map_or_else(|| training.text(name).to_string(), |value| value.to_string());
+            description = description.on(&format!("option '{name}'"), value);
+        }
+    }
+    if !node.shard_by.is_empty() {
+        description = description.on("option 'training.shard-by'", list(node.shard_by.iter().map(column).collect()));
+    }
+    if !node.keys.is_empty() {
+        description = description.on("PARTITION BY", list(node.keys.iter().map(column).collect()));
+    }
     for (name, value) in &spec.options {
         description = description.on(&format!("option '{name}'"), value);
     }

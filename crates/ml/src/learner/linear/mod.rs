@@ -31,6 +31,9 @@
 //! learned; rows and class counts are added (McDonald, Hall & Mann 2010; Zinkevich, Weimer, Smola & Li 2010). For a convex loss
 //! the average is no worse than the states are on average, by Jensen's inequality; it is not what one learner of all the
 //! rows would have learned. A feature that a state has not met counts as weight 0 there. States must index features alike.
+//! Replicas of parallel training move the weights they had at the last sync by the average of what each has moved them, by the
+//! rows it has learned since: one round of iterative parameter mixing (McDonald, Hall & Mann 2010). A weight that only one
+//! replica has moved moves by that replica's share.
 //!
 //! **Numbers.** Sums run in one fixed order and the exponential is plain arithmetic, so weights are the same to the bit on all
 //! machines and for all batch sizes. Features up to 1e150 in size give finite weights.
@@ -87,7 +90,8 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-const MERGE: &str = "approximately: weights and optimizer state are averaged by rows learned, counts are added";
+const MERGE: &str = "approximately: weights and optimizer state are averaged by rows learned, counts are added; in parallel \
+                     training, by rows learned since the last sync, and counts added since";
 
 /// `logistic_regression`: log loss; softmax for more than two classes.
 pub static LOGISTIC_REGRESSION: LearnerDef = LearnerDef {

@@ -289,6 +289,22 @@ impl<M: Scheme, O: Optimizer<SLOTS>, const SLOTS: usize> Learner for Multiclass<
         Ok(())
     }
 
+    fn renumber_classes(&mut self, numbers: &[u32], classes: usize) -> Result<()> {
+        self.set_classes(classes);
+        self.state.renumber_classes(numbers);
+        Ok(())
+    }
+
+    fn merge_since(&mut self, replicas: &[&[u8]]) -> Result<()> {
+        let (kind, settings, optimizer) = (self.kind(), &self.settings, self.optimizer);
+        let known = self.state.classes;
+        self.state.merge_since(&kind, false, replicas, &|is_intercept, weight, slots| {
+            optimizer.settle(settings.rate_of(is_intercept), !is_intercept, weight, slots);
+        })?;
+        self.settle_intercepts(known);
+        Ok(())
+    }
+
     fn save(&self) -> Vec<u8> {
         self.state.save(&self.kind())
     }

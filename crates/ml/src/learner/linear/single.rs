@@ -300,6 +300,13 @@ impl<L: Loss, O: Optimizer<SLOTS>, const SLOTS: usize> Learner for Single<L, O, 
         })
     }
 
+    fn merge_since(&mut self, replicas: &[&[u8]]) -> Result<()> {
+        let (kind, settings, optimizer) = (self.kind(), &self.settings, self.optimizer);
+        self.state.merge_since(&kind, true, replicas, &|is_intercept, weight, slots| {
+            optimizer.settle(settings.rate_of(is_intercept), !is_intercept, weight, slots);
+        })
+    }
+
     fn save(&self) -> Vec<u8> {
         self.state.save(&self.kind())
     }

@@ -59,6 +59,30 @@ impl<const SLOTS: usize> Coefficients<SLOTS> {
         self.slots.as_flattened_mut().iter_mut().zip(others).for_each(|(value, other)| *value += by * other);
     }
 
+    /// Adds `by` times how far another has gone from `before`, which is where both were. All are of one length.
+    fn add_way(&mut self, other: &Self, before: &Self, by: f64) {
+        let way = |value: &mut f64, (now, then): (&f64, &f64)| *value += by * (now - then);
+        self.values.iter_mut().zip(other.values.iter().zip(&before.values)).for_each(|(value, ends)| way(value, ends));
+        let slots = other.slots.as_flattened().iter().zip(before.slots.as_flattened());
+        self.slots.as_flattened_mut().iter_mut().zip(slots).for_each(|(value, ends)| way(value, ends));
+    }
+
+    /// Moves the weight of class `i` of each feature to class `to[i]`, which is a permutation.
+    fn permute(&mut self, to: &[usize], stride: usize) {
+        let mut kept = Vec::with_capacity(stride);
+        for weights in self.values.chunks_exact_mut(stride.max(1)) {
+            kept.clear();
+            kept.extend_from_slice(weights);
+            to.iter().zip(&kept).for_each(|(to, weight)| weights[*to] = *weight);
+        }
+        let mut kept = Vec::with_capacity(stride);
+        for slots in self.slots.chunks_exact_mut(stride.max(1)) {
+            kept.clear();
+            kept.extend_from_slice(slots);
+            to.iter().zip(&kept).for_each(|(to, slot)| slots[*to] = *slot);
+        }
+    }
+
     fn bytes(&self) -> usize {
         self.values.capacity() * size_of::<f64>() + self.slots.capacity() * size_of::<[f64; SLOTS]>()
     }
@@ -211,6 +235,32 @@ impl<const SLOTS: usize> State<SLOTS> {
         }
         self.sparse = sparse;
         self.paid = paid;
+    }
+
+    /// What was class `i` is from now on class `numbers[i]`, of as many as there are. Classes beyond `numbers` have learned
+    /// nothing, and take the places that are left.
+    pub(super) fn renumber_classes(&mut self, numbers: &[u32]) {
+        let mut taken = vec![false; self.classes];
+        for number in numbers {
+            if let Some(taken) = taken.get_mut(*number as usize) {
+                *taken = true;
+            }
+        }
+        let mut left = (0..self.classes).filter(|class| !taken[*class]);
+        let to: Vec<usize> = (0..self.classes)
+            .filter_map(|class| numbers.get(class).map(|number| *number as usize).or_else(|| left.next()))
+            .collect();
+        if to.len() != self.classes {
+            return;
+        }
+        self.dense.permute(&to, self.stride);
+        self.sparse.permute(&to, self.stride);
+        self.intercepts.permute(&to, self.classes);
+        let (active, counts) = (self.active.clone(), self.counts.clone());
+        for (class, to) in to.into_iter().enumerate() {
+            self.active[to] = active[class];
+            self.counts[to] = counts[class];
+        }
     }
 
     /// The weight of a sparse feature with its penalties paid.
@@ -373,6 +423,72 @@ impl<const SLOTS: usize> State<SLOTS> {
         {
             for (weight, slots) in part.values.iter().zip(&mut part.slots) {
                 settle(is_intercept, *weight, slots);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<const SLOTS: usize> State<SLOTS> {
+    /// Becomes the average of `replicas`, which went on from here, each by the rows it has learned since. Slots are averaged
+    /// alike, then `settle` makes them agree with the weights, as in [`State::merge`]; rows and class counts that were added
+    /// since are added up. A weight that no replica has moved stays as it is, to the bit.
+    pub(super) fn merge_since(
+        &mut self,
+        kind: &str,
+        fixed: bool,
+        replicas: &[&[u8]],
+        settle: &dyn Fn(bool, f64, &mut [f64; SLOTS]),
+    ) -> Result<()> {
+        let read = replicas.iter().map(|state| self.read(kind, fixed, state)).collect::<Result<Vec<_>, _>>();
+        let mut replicas = read.map_err(|error| Error::Merge(error.to_string()))?;
+        let classes = replicas.iter().map(|replica| replica.classes).fold(self.classes, usize::max);
+        self.set_classes(classes);
+        let counts_before = self.counts.clone();
+        for replica in &mut replicas {
+            replica.set_classes(classes);
+            replica.set_stride(self.stride);
+            let added = replica.counts.iter().zip(&counts_before).map(|(now, then)| now - then);
+            self.counts.iter_mut().zip(added).for_each(|(count, added)| *count += added);
+            self.active.iter_mut().zip(&replica.active).for_each(|(active, theirs)| *active |= theirs);
+        }
+        let learned: Vec<u64> =
+            replicas.iter().map(|replica| replica.clock.rows.saturating_sub(self.clock.rows)).collect();
+        let rows = learned.iter().fold(0u64, |sum, rows| sum.saturating_add(*rows));
+        if rows == 0 {
+            return Ok(());
+        }
+        let shares: Vec<f64> = learned.iter().map(|rows_since| *rows_since as f64 / rows as f64).collect();
+        self.settle_penalties();
+        let longest = |of: fn(&Self) -> usize| replicas.iter().map(of).fold(of(self), usize::max);
+        let (dense, sparse) = (longest(|state| state.dense.values.len()), longest(|state| state.sparse.values.len()));
+        let paid = longest(|state| state.paid.len());
+        let fit = |state: &mut Self| {
+            state.dense.grow(dense);
+            state.sparse.grow(sparse);
+        };
+        fit(self);
+        let before = self.clone();
+        for (replica, share) in replicas.iter_mut().zip(&shares) {
+            replica.settle_penalties();
+            fit(replica);
+            self.dense.add_way(&replica.dense, &before.dense, *share);
+            self.sparse.add_way(&replica.sparse, &before.sparse, *share);
+            self.intercepts.add_way(&replica.intercepts, &before.intercepts, *share);
+        }
+        self.paid.resize(paid, Due::default());
+        let clocks: Vec<Clock> = replicas.iter().map(|replica| replica.clock).collect();
+        self.clock.merge_since(&clocks, &shares);
+        for (part, then, is_intercept) in [
+            (&mut self.dense, &before.dense, false),
+            (&mut self.sparse, &before.sparse, false),
+            (&mut self.intercepts, &before.intercepts, true),
+        ] {
+            let moved = part.values.iter().zip(&mut part.slots).zip(then.values.iter().zip(&then.slots));
+            for ((weight, slots), then) in moved {
+                if (weight, &*slots) != then {
+                    settle(is_intercept, *weight, slots);
+                }
             }
         }
         Ok(())

@@ -100,4 +100,18 @@ impl Clock {
         self.rows = self.rows.saturating_add(other.rows);
         self.powers = [self.powers[0] * other.powers[0], self.powers[1] * other.powers[1]];
     }
+
+    /// The clock of a learner whose slots are the average of those of `replicas`, by `shares`, which all went on from here.
+    /// All their rows count; the powers correct for how much of the moving means is still their start at 0, and so are averaged
+    /// as the means are.
+    pub(super) fn merge_since(&mut self, replicas: &[Self], shares: &[f64]) {
+        let before = *self;
+        for (replica, share) in replicas.iter().zip(shares) {
+            self.rows = self.rows.saturating_add(replica.rows.saturating_sub(before.rows));
+            for (power, (then, now)) in self.powers.iter_mut().zip(before.powers.iter().zip(replica.powers)) {
+                *power += share * (now - then);
+            }
+        }
+        self.powers = self.powers.map(|power| power.clamp(0.0, 1.0));
+    }
 }

@@ -1,7 +1,17 @@
 //! `ML_TRAIN`: each row is predicted as it comes, and learned when its label is known.
 //!
-//! The learning itself is [`Prequential`]'s; this operator gives it the right columns, deals with rows that the model does
-//! not take, and registers versions.
+//! The learning itself is that of [`learning`]; this operator gives it the right
+//! columns, deals with rows that the model does not take, and registers versions.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | [`learning`] | how it learns: one model, replicas of it, or a model a key |
+//! | [`keyed`] | a model a key |
+//! | [`store`] | where the states of keys are kept: in memory, and on disk |
+
+mod keyed;
+mod learning;
+mod store;
 
 use std::sync::Arc;
 
@@ -10,11 +20,13 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use serde::{Deserialize, Serialize};
 use tidegate_ml::metric::{METRICS, Metric};
-use tidegate_ml::prequential::{Prequential, Processed, Snapshot};
 use tidegate_ml::snapshot::{decode, encode};
-use tidegate_ml::{DataFault, LabelKind, Model, OutputRole, Task};
+use tidegate_ml::{DataFault, LabelKind, OutputRole, Task};
 use tidegate_registry::VersionFacts;
 
+pub(crate) use self::keyed::Place;
+use self::learning::{Artifact, Learning, Made, Times, Version};
+pub(crate) use self::store::is_store;
 use super::operator::{AFTER_ALL, Operator};
 use crate::batch::window;
 use crate::catalog::bad_rows::BadRows;
@@ -22,6 +34,7 @@ use crate::catalog::model::ModelEntry;
 use crate::catalog::models::{self, Models};
 use crate::plan::attribute::Rowtime;
 use crate::plan::node::TrainNode;
+use crate::threads::Threads;
 use crate::{Error, ModelReport, Result};
 
 /// What training needs from the job.
@@ -43,6 +56,10 @@ struct Columns {
     label_time: Option<usize>,
     weight: Option<usize>,
     rowtime: Option<Rowtime>,
+    /// By which rows are spread over replicas; empty: in turn.
+    shard_by: Vec<usize>,
+    /// Whose values have a model each; empty: one model for all rows.
+    keys: Vec<usize>,
 }
 
 /// Trains a model on a stream.
@@ -51,7 +68,8 @@ pub(crate) struct Train {
     setting: TrainSetting,
     columns: Columns,
     schema: SchemaRef,
-    prequential: Prequential,
+    learning: Learning,
+    threads: Threads,
     /// The type that labels are cast to before the model sees them.
     label_type: DataType,
     bad_rows: BadRows,
@@ -68,7 +86,7 @@ pub(crate) struct Train {
 
 #[derive(Serialize, Deserialize)]
 struct Saved {
-    prequential: Vec<u8>,
+    learning: Vec<u8>,
     measures: Vec<Vec<u8>>,
     versions: Vec<u64>,
     rows_bad: u64,
@@ -77,23 +95,15 @@ struct Saved {
 }
 
 impl Train {
-    pub(crate) fn new(node: &TrainNode, bad_rows: BadRows, setting: &TrainSetting) -> Result<Self> {
+    pub(crate) fn new(
+        node: &TrainNode,
+        bad_rows: BadRows,
+        setting: &TrainSetting,
+        threads: &Arc<rayon::ThreadPool>,
+        place: Place<'_>,
+    ) -> Result<Self> {
         let entry = Arc::clone(&node.model.0);
-        let model = match node.start {
-            Some(number) => {
-                let bytes = setting.models.version_bytes(&entry.name, number)?;
-                let model = Model::load(&bytes)
-                    .map_err(|error| Error::Storage(format!("version {number} of model '{}': {error}", entry.name)))?;
-                if model.spec().inputs != entry.spec.inputs || model.spec().label != entry.spec.label {
-                    return Err(Error::Data(format!(
-                        "model '{}' cannot go on from version {number}: its INPUT or OUTPUT was declared otherwise then",
-                        entry.name
-                    )));
-                }
-                model
-            }
-            None => Model::new(entry.spec.clone()).map_err(|error| Error::Internal(error.to_string()))?,
-        };
+        let learning = Learning::new(node, &setting.models, place)?;
         let role = |role: OutputRole| entry.spec.outputs.iter().position(|output| output.role == role);
         let two_classes = entry.spec.label == LabelKind::Boolean;
         let probability = role(OutputRole::Probability).filter(|_| two_classes);
@@ -103,10 +113,9 @@ impl Train {
             label_time: node.label_time,
             weight: node.weight,
             rowtime: node.rowtime,
+            shard_by: node.shard_by.clone(),
+            keys: node.keys.clone(),
         };
-        let mut prequential = Prequential::new(model);
-        prequential.set_pending_rows_max(Some(entry.training.int("label.rows-waiting-max") as usize));
-        prequential.set_version_points(entry.version_points.iter().map(|(time, _)| *time).collect());
         let label_type = match entry.spec.label {
             LabelKind::Boolean => DataType::Boolean,
             LabelKind::Integer => DataType::Int64,
@@ -122,7 +131,8 @@ impl Train {
             entry,
             setting: setting.clone(),
             columns,
-            prequential,
+            learning,
+            threads: Threads(Arc::clone(threads)),
             label_type,
             bad_rows,
             rows_seen: 0,
@@ -143,7 +153,7 @@ impl Train {
         batch_of(names, columns, batch.num_rows())
     }
 
-    fn learn_predict(&mut self, batch: &RecordBatch) -> Result<Processed, tidegate_ml::Error> {
+    fn learn_predict(&mut self, batch: &RecordBatch) -> Result<Made, tidegate_ml::Error> {
         let wrong = |error: Error| tidegate_ml::Error::Batch(error.to_string());
         let model_batch = self.model_batch(batch).map_err(wrong)?;
         let event_time = match self.columns.rowtime {
@@ -162,7 +172,10 @@ impl Train {
         };
         let times: &[i64] = event_time.as_ref().map_or(&[], |times| times.values());
         let delay_ms = self.columns.rowtime.map_or(0, |rowtime| rowtime.delay_ms);
-        self.prequential.process(&model_batch, times, label_time.as_ref(), delay_ms)
+        let Columns { keys, shard_by, .. } = &self.columns;
+        let columns: Vec<ArrayRef> = keys.iter().chain(shard_by).map(|i| Arc::clone(batch.column(*i))).collect();
+        let times = Times { event_time: times, label_time: label_time.as_ref(), delay: delay_ms };
+        self.learning.process(&model_batch, times, &columns, &self.threads)
     }
 
     /// Takes out the rows that the model refuses, as `on-error` says.
@@ -175,7 +188,7 @@ impl Train {
             return Err(self.bad_rows.error(&place(first.row), batch, &first));
         }
         let model_batch = self.model_batch(batch)?;
-        let mut faults = self.prequential.model().check(&model_batch).map_err(|e| Error::Internal(e.to_string()))?;
+        let mut faults = self.learning.check(&model_batch).map_err(|e| Error::Internal(e.to_string()))?;
         if !faults.iter().any(|fault| fault.row == first.row) {
             faults.push(first);
         }
@@ -184,7 +197,7 @@ impl Train {
     }
 
     /// Registers a version whose time has come.
-    fn register_point(&mut self, version: &Snapshot) -> Result<()> {
+    fn register_point(&mut self, version: &Version) -> Result<()> {
         let mut points = self.entry.version_points.iter();
         let alias = points.find(|(point, _)| *point == version.time).and_then(|(_, alias)| alias.clone());
         let point = format!("at-{}", version.time);
@@ -207,7 +220,7 @@ impl Train {
     fn register(
         &mut self,
         point: &str,
-        artifact: &[u8],
+        artifact: &Artifact,
         rows: u64,
         until: Option<i64>,
         alias: Option<&str>,
@@ -215,6 +228,17 @@ impl Train {
         if self.setting.checking {
             return Ok(());
         }
+        let number = self.register_artifact(point, artifact, rows, until)?;
+        if let Some(alias) = alias {
+            self.setting.models.registry()?.set_alias(&self.entry.name, alias, number).map_err(models::storage)?;
+        }
+        if !self.report.versions.contains(&number) {
+            self.report.versions.push(number);
+        }
+        Ok(())
+    }
+
+    fn register_artifact(&self, point: &str, artifact: &Artifact, rows: u64, until: Option<i64>) -> Result<u64> {
         let metrics = self.measures.iter().filter_map(|(key, measure)| Some((key.to_string(), measure.value()?)));
         let fingerprint: Vec<String> = self.bad_rows.tables().filter_map(|table| table.fingerprint()).collect();
         let facts = VersionFacts {
@@ -228,14 +252,17 @@ impl Train {
             trained_until: until,
         };
         let registry = self.setting.models.registry()?;
-        let number = registry.register(&self.entry.name, artifact, &facts).map_err(models::storage)?;
-        if let Some(alias) = alias {
-            registry.set_alias(&self.entry.name, alias, number).map_err(models::storage)?;
-        }
-        if !self.report.versions.contains(&number) {
-            self.report.versions.push(number);
-        }
-        Ok(())
+        let name = &self.entry.name;
+        let number = match artifact {
+            Artifact::Bytes(bytes) => registry.register(name, bytes, &facts).map_err(models::storage)?,
+            Artifact::File(path) => {
+                let number = registry.register_file(name, path, &facts).map_err(models::storage)?;
+                // The registry has a copy.
+                let _ = std::fs::remove_file(path);
+                number
+            }
+        };
+        Ok(number)
     }
 }
 
@@ -243,7 +270,7 @@ impl Operator for Train {
     fn process(&mut self, _input: usize, batch: RecordBatch, out: &mut Vec<RecordBatch>) -> Result<()> {
         let rows = batch.num_rows() as u64;
         let mut batch = batch;
-        let Processed { predictions: outputs, versions } = loop {
+        let Made { predictions: outputs, versions } = loop {
             match self.learn_predict(&batch) {
                 Ok(processed) => break processed,
                 Err(tidegate_ml::Error::Data(fault)) => batch = self.without_bad_rows(&batch, fault)?,
@@ -260,7 +287,7 @@ impl Operator for Train {
             self.register_point(&version)?;
         }
         self.measure(&label, &outputs, measured, batch.num_rows())?;
-        self.rows_waiting_peak = self.rows_waiting_peak.max(self.prequential.pending_rows() as u64);
+        self.rows_waiting_peak = self.rows_waiting_peak.max(self.learning.pending_rows() as u64);
         let columns = batch.columns().iter().chain(outputs.columns()).cloned().collect();
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
         out.push(RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?);
@@ -270,7 +297,8 @@ impl Operator for Train {
     fn watermark(&mut self, time: i64, _out: &mut Vec<RecordBatch>) -> Result<i64> {
         // The watermark that counts for learning is that of this operator's own rows, row by row: see Prequential.
         if time == AFTER_ALL {
-            for version in self.prequential.finish() {
+            let versions = self.learning.end(&self.threads).map_err(|error| model_error(&self.entry.name, error))?;
+            for version in versions {
                 self.register_point(&version)?;
             }
         }
@@ -279,7 +307,7 @@ impl Operator for Train {
 
     fn snapshot(&mut self) -> Result<Vec<u8>> {
         Ok(encode(&Saved {
-            prequential: self.prequential.save(),
+            learning: self.learning.snapshot()?,
             measures: self.measures.iter().map(|(_, measure)| measure.save()).collect(),
             versions: self.report.versions.clone(),
             rows_bad: self.report.rows_bad,
@@ -291,7 +319,7 @@ impl Operator for Train {
     fn restore(&mut self, state: &[u8]) -> Result<()> {
         let damaged = |error: String| Error::Storage(format!("the checkpoint of model '{}': {error}", self.entry.name));
         let saved: Saved = decode(state).map_err(|error| damaged(error.to_string()))?;
-        self.prequential = Prequential::load(&saved.prequential).map_err(|error| damaged(error.to_string()))?;
+        self.learning.restore(&self.entry.name, &saved.learning)?;
         for ((_, measure), state) in self.measures.iter_mut().zip(&saved.measures) {
             measure.merge(state).map_err(|error| damaged(error.to_string()))?;
         }
@@ -304,21 +332,20 @@ impl Operator for Train {
 
     fn finish(&mut self) -> Result<()> {
         if self.entry.training.bool("version.final") {
-            let model = self.prequential.model();
-            let (artifact, rows) = (model.save(), model.rows_learned());
-            self.register("final", &artifact, rows, None, None)?;
+            let last = self.learning.last().map_err(|error| model_error(&self.entry.name, error))?;
+            self.register("final", &last.artifact, last.rows_learned, None, None)?;
         }
         Ok(())
     }
 
     fn model_report(&self) -> Option<ModelReport> {
-        let counts = self.prequential.counts();
+        let counts = self.learning.counts();
         Some(ModelReport {
             rows_predicted: counts.rows,
             rows_learned: counts.learned_rows,
             rows_unlabelled: counts.unlabelled_rows,
             rows_waiting_max: self.rows_waiting_peak,
-            state_bytes: self.prequential.state_bytes() as u64,
+            state_bytes: self.learning.state_bytes() as u64,
             ..self.report.clone()
         })
     }
@@ -339,6 +366,7 @@ fn measures(task: Task, probability: bool) -> Vec<(&'static str, Box<dyn Metric>
 pub(crate) fn model_error(name: &str, error: tidegate_ml::Error) -> Error {
     match error {
         tidegate_ml::Error::Data(_) => Error::Data(format!("model '{name}': {error}")),
+        tidegate_ml::Error::Store(_) => Error::Storage(format!("model '{name}': {error}")),
         tidegate_ml::Error::Limit(_) => Error::Limit(format!("model '{name}': {error}")),
         other => Error::Internal(format!("model '{name}': {other}")),
     }

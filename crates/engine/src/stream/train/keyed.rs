@@ -1,0 +1,211 @@
+//! A model a key, as ML_TRAIN over `TABLE t PARTITION BY key` trains it: [`Keyed`] with its states in a [`Store`], and versions
+//! as files.
+
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use arrow::array::{ArrayRef, RecordBatch};
+use serde::{Deserialize, Serialize};
+use tidegate_ml::keyed::version::{Header, Reader, Writer, state_of};
+use tidegate_ml::keyed::{
+    Keyed, KeyedArrivals, KeyedSettings, Reached, States, StatesOfShard, Unknown, is_over, learned_of,
+};
+use tidegate_ml::keys::Keys;
+use tidegate_ml::snapshot::{decode, encode};
+use tidegate_ml::{Error as MlError, Model, Result as MlResult};
+
+use super::learning::{Artifact, Made, Times, Version};
+use super::model_error;
+use super::store::Store;
+use crate::catalog::model::ModelEntry;
+use crate::threads::Threads;
+use crate::{Error, Result};
+
+/// How many states of a version to go on from are taken in before room is made.
+const KEYS_TOGETHER: usize = 8192;
+
+/// Models of keys that learn from a stream.
+pub(super) struct KeyedLearning {
+    keyed: Keyed<Store>,
+    about: About,
+    /// The version to go on from, until it is read.
+    start: Option<Reader<BufReader<File>>>,
+    shards: usize,
+}
+
+/// What versions say of themselves, and where they are written.
+struct About {
+    folder: PathBuf,
+    model: String,
+    key_columns: Vec<String>,
+    settings: KeyedSettings,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    keyed: Vec<u8>,
+    savepoint: u64,
+}
+
+/// Where the states are kept, and in how many parts.
+#[derive(Clone, Copy)]
+pub(crate) struct Place<'a> {
+    pub folder: &'a Path,
+    pub shards: usize,
+    /// How many checkpoints must be able to be gone back to.
+    pub checkpoints_retained: usize,
+}
+
+impl KeyedLearning {
+    pub(super) fn new(
+        entry: &ModelEntry,
+        key_columns: Vec<String>,
+        place: Place<'_>,
+        start: Option<Reader<BufReader<File>>>,
+    ) -> MlResult<Self> {
+        let settings = settings(entry);
+        let memory_bytes_max = entry.training.bytes("keyed.memory").and_then(|bytes| usize::try_from(bytes).ok());
+        let store = Store::new(place, &entry.name, memory_bytes_max.unwrap_or(usize::MAX));
+        let mut keyed = Keyed::new(&entry.spec, store, settings)?;
+        keyed.set_version_points(entry.version_points.iter().map(|(time, _)| *time).collect());
+        let (folder, model) = (place.folder.to_path_buf(), entry.name.clone());
+        Ok(Self { keyed, about: About { folder, model, key_columns, settings }, start, shards: place.shards.max(1) })
+    }
+
+    /// Takes in what the version has learned that training goes on from.
+    fn begin(&mut self) -> MlResult<()> {
+        let Some(mut from) = self.start.take() else { return Ok(()) };
+        if let Some(prior) = &from.header().prior {
+            self.keyed.set_prior(Model::load(prior)?);
+        }
+        let (shards, mut taken) = (self.shards as u64, 0);
+        let store = self.keyed.states();
+        from.each(&mut |key, learned| {
+            let part = (Keys::hash_of(key) % shards) as usize;
+            store.parts()[part].put(key, state_of(learned)?)?;
+            taken += 1;
+            if taken % KEYS_TOGETHER == 0 { store.settle().map_err(store_error) } else { Ok(()) }
+        })
+    }
+
+    pub(super) fn process(
+        &mut self,
+        batch: &RecordBatch,
+        keys: &[ArrayRef],
+        times: Times<'_>,
+        threads: &Threads,
+    ) -> MlResult<Made> {
+        self.begin()?;
+        let keys = Keys::read(keys, batch.num_rows())?;
+        let Times { event_time, label_time, delay } = times;
+        let arrivals = KeyedArrivals { batch, keys: &keys, event_time, label_time, delay };
+        let (about, mut versions) = (&self.about, Vec::new());
+        let predictions = self.keyed.process(&arrivals, threads, &mut |keyed, reached| {
+            versions.push(about.version(keyed, reached)?);
+            Ok(())
+        })?;
+        self.keyed.states().settle().map_err(store_error)?;
+        Ok(Made { predictions, versions })
+    }
+
+    /// Ends the input; returns versions whose point was not reached before.
+    pub(super) fn end(&mut self) -> MlResult<Vec<Version>> {
+        self.begin()?;
+        let (about, mut versions) = (&self.about, Vec::new());
+        self.keyed.finish(&mut |keyed, reached| {
+            versions.push(about.version(keyed, reached)?);
+            Ok(())
+        })?;
+        Ok(versions)
+    }
+
+    /// All that was learned, as a version.
+    pub(super) fn last(&mut self) -> MlResult<Version> {
+        self.begin()?;
+        let (time, rows_learned) = (self.keyed.watermark(), self.keyed.counts().learned_rows);
+        let artifact = Artifact::File(self.about.write(&mut self.keyed, "final", time)?);
+        Ok(Version { time, row: 0, rows_learned, artifact })
+    }
+
+    pub(super) fn keyed(&self) -> &Keyed<Store> {
+        &self.keyed
+    }
+
+    /// Bytes of memory that all of it takes.
+    pub(super) fn state_bytes(&self) -> usize {
+        self.keyed.state_bytes() + self.keyed.store().bytes()
+    }
+
+    pub(super) fn snapshot(&mut self) -> Result<Vec<u8>> {
+        self.begin().map_err(|error| model_error(&self.about.model, error))?;
+        let (ttl, watermark) = (self.about.settings.ttl, self.keyed.watermark());
+        let over = |state: &[u8]| is_over(state, ttl, watermark).map_err(|error| Error::Storage(error.to_string()));
+        let savepoint = self.keyed.states().checkpoint(&over)?;
+        Ok(encode(&Saved { keyed: self.keyed.save(), savepoint }))
+    }
+
+    pub(super) fn restore(&mut self, state: &[u8]) -> Result<()> {
+        self.start = None;
+        let damaged =
+            |error: String| Error::Storage(format!("the checkpoint of model '{}': {error}", self.about.model));
+        let saved: Saved = decode(state).map_err(|error| damaged(error.to_string()))?;
+        self.keyed.restore(&saved.keyed).map_err(|error| damaged(error.to_string()))?;
+        self.keyed.states().restore(saved.savepoint)
+    }
+}
+
+impl About {
+    fn version(&self, keyed: &mut Keyed<Store>, reached: Reached) -> MlResult<Version> {
+        let Reached { time, row, rows_learned } = reached;
+        // At the end of the input no time has come beyond that of the rows.
+        let until = time.min(keyed.watermark());
+        let artifact = Artifact::File(self.write(keyed, &format!("at-{time}"), until)?);
+        Ok(Version { time, row, rows_learned, artifact })
+    }
+
+    /// Writes what all keys have learned that are not over at `time`.
+    fn write(&self, keyed: &mut Keyed<Store>, point: &str, time: i64) -> MlResult<PathBuf> {
+        let path = self.folder.join(format!("version-{}-{point}", self.model));
+        let failed = |error: std::io::Error| MlError::Store(format!("cannot write {}: {error}", path.display()));
+        let header = Header {
+            untrained: keyed.untrained().save(),
+            prior: keyed.prior().map(Model::save),
+            key_columns: self.key_columns.clone(),
+            unknown: self.settings.unknown,
+        };
+        let file = BufWriter::new(File::create(&path).map_err(failed)?);
+        let mut writer = Writer::new(file, &header)?;
+        let ttl = self.settings.ttl;
+        let written = keyed.states().each(&mut |key, state| {
+            let add = || match is_over(state, ttl, time)? {
+                true => Ok(None),
+                false => learned_of(state).map(Some),
+            };
+            let learned = add().map_err(|error: MlError| Error::Storage(error.to_string()))?;
+            learned.map_or(Ok(()), |learned| writer.add(key, learned).map_err(|e| Error::Storage(e.to_string())))
+        });
+        written.map_err(store_error)?;
+        let (_, mut file) = writer.finish()?;
+        file.flush().map_err(failed)?;
+        Ok(path)
+    }
+}
+
+/// How the models of keys are kept, as the declaration says.
+fn settings(entry: &ModelEntry) -> KeyedSettings {
+    let ttl = entry.training.duration("keyed.ttl").filter(|ttl| !ttl.is_zero());
+    KeyedSettings {
+        unknown: match entry.training.text("keyed.unknown") {
+            "null" => Unknown::Null,
+            "prior" => Unknown::Prior,
+            _ => Unknown::Untrained,
+        },
+        ttl: ttl.map(|ttl| i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX)),
+        pending_rows_max: usize::try_from(entry.training.int("label.rows-waiting-max")).ok(),
+    }
+}
+
+fn store_error(error: Error) -> MlError {
+    MlError::Store(error.to_string())
+}

@@ -1,0 +1,220 @@
+//! How a model learns: by itself, by replicas, or a model a key; and where it goes on from.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::PathBuf;
+
+use arrow::array::{ArrayRef, Int64Array, RecordBatch};
+use tidegate_ml::keyed::version::Reader;
+use tidegate_ml::keys::Keys;
+use tidegate_ml::prequential::{Counts, Processed, Snapshot};
+use tidegate_ml::training::{Arrivals, Training};
+use tidegate_ml::{DataFault, Model};
+
+use super::keyed::{KeyedLearning, Place};
+use super::model_error;
+use crate::catalog::model::ModelEntry;
+use crate::catalog::models::Models;
+use crate::plan::node::TrainNode;
+use crate::threads::Threads;
+use crate::{Error, Result};
+
+/// How it learns.
+pub(super) enum Learning {
+    /// One model from all rows.
+    Whole(Box<dyn Training>),
+    /// A model a key.
+    Keyed(Box<KeyedLearning>),
+}
+
+/// When the rows of a batch come.
+#[derive(Clone, Copy)]
+pub(super) struct Times<'a> {
+    pub(super) event_time: &'a [i64],
+    pub(super) label_time: Option<&'a Int64Array>,
+    pub(super) delay: i64,
+}
+
+/// What came of a batch.
+pub(super) struct Made {
+    pub(super) predictions: RecordBatch,
+    pub(super) versions: Vec<Version>,
+}
+
+/// A version whose time has come.
+pub(super) struct Version {
+    pub(super) time: i64,
+    /// How many rows of the batch had been predicted by then.
+    pub(super) row: usize,
+    pub(super) rows_learned: u64,
+    pub(super) artifact: Artifact,
+}
+
+/// What a version holds.
+pub(super) enum Artifact {
+    Bytes(Vec<u8>),
+    File(PathBuf),
+}
+
+impl From<Snapshot> for Version {
+    fn from(snapshot: Snapshot) -> Self {
+        let Snapshot { time, row, rows_learned, artifact } = snapshot;
+        Self { time, row, rows_learned, artifact: Artifact::Bytes(artifact) }
+    }
+}
+
+impl Learning {
+    pub(super) fn new(node: &TrainNode, models: &Models, place: Place<'_>) -> Result<Self> {
+        let entry = &node.model.0;
+        if node.keys.is_empty() {
+            return Ok(Self::Whole(whole(entry, node.start, models)?));
+        }
+        let names = node.keys.iter().map(|key| node.input.schema().field(*key).name().clone()).collect();
+        let start = node.start.map(|number| keyed_start(entry, number, models)).transpose()?;
+        let learning = KeyedLearning::new(entry, names, place, start);
+        Ok(Self::Keyed(Box::new(learning.map_err(|error| model_error(&entry.name, error))?)))
+    }
+
+    pub(super) fn process(
+        &mut self,
+        batch: &RecordBatch,
+        times: Times<'_>,
+        columns: &[ArrayRef],
+        threads: &Threads,
+    ) -> Result<Made, tidegate_ml::Error> {
+        match self {
+            Self::Whole(training) => {
+                let shards = match columns {
+                    [] => None,
+                    columns => Some(Keys::read(columns, batch.num_rows())?.hashes()),
+                };
+                let Times { event_time, label_time, delay } = times;
+                let arrivals = Arrivals { batch, event_time, label_time, delay, shards: shards.as_deref() };
+                let Processed { predictions, versions } = training.process(&arrivals, threads)?;
+                Ok(Made { predictions, versions: versions.into_iter().map(Version::from).collect() })
+            }
+            Self::Keyed(learning) => learning.process(batch, columns, times, threads),
+        }
+    }
+
+    pub(super) fn check(&self, batch: &RecordBatch) -> Result<Vec<DataFault>, tidegate_ml::Error> {
+        match self {
+            Self::Whole(training) => training.check(batch),
+            Self::Keyed(learning) => learning.keyed().check(batch),
+        }
+    }
+
+    /// Ends the input; gives the versions whose point was not reached before.
+    pub(super) fn end(&mut self, threads: &Threads) -> Result<Vec<Version>, tidegate_ml::Error> {
+        match self {
+            Self::Whole(training) => Ok(training.finish(threads)?.into_iter().map(Version::from).collect()),
+            Self::Keyed(learning) => learning.end(),
+        }
+    }
+
+    /// All that was learned.
+    pub(super) fn last(&mut self) -> Result<Version, tidegate_ml::Error> {
+        match self {
+            Self::Whole(training) => {
+                let model = training.model();
+                let (rows_learned, artifact) = (model.rows_learned(), Artifact::Bytes(model.save()));
+                Ok(Version { time: 0, row: 0, rows_learned, artifact })
+            }
+            Self::Keyed(learning) => learning.last(),
+        }
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        match self {
+            Self::Whole(training) => training.counts(),
+            Self::Keyed(learning) => learning.keyed().counts(),
+        }
+    }
+
+    pub(super) fn pending_rows(&self) -> usize {
+        match self {
+            Self::Whole(training) => training.pending_rows(),
+            Self::Keyed(learning) => learning.keyed().pending_rows(),
+        }
+    }
+
+    pub(super) fn state_bytes(&self) -> usize {
+        match self {
+            Self::Whole(training) => training.state_bytes(),
+            Self::Keyed(learning) => learning.state_bytes(),
+        }
+    }
+
+    pub(super) fn snapshot(&mut self) -> Result<Vec<u8>> {
+        match self {
+            Self::Whole(training) => Ok(training.save()),
+            Self::Keyed(learning) => learning.snapshot(),
+        }
+    }
+
+    pub(super) fn restore(&mut self, model: &str, state: &[u8]) -> Result<()> {
+        match self {
+            Self::Whole(training) => training
+                .restore(state)
+                .map_err(|error| Error::Storage(format!("the checkpoint of model '{model}': {error}"))),
+            Self::Keyed(learning) => learning.restore(state),
+        }
+    }
+}
+
+/// How one model learns from all rows, from nothing or from a version.
+fn whole(entry: &ModelEntry, start: Option<u64>, models: &Models) -> Result<Box<dyn Training>> {
+    let model = match start {
+        Some(number) => {
+            if models.keyed_version(&entry.name, number)?.is_some() {
+                return Err(Error::Data(format!(
+                    "model '{}' cannot go on from version {number}, which has a model a key: write TABLE … PARTITION BY",
+                    entry.name
+                )));
+            }
+            let bytes = models.version_bytes(&entry.name, number)?;
+            let model = Model::load(&bytes).map_err(|error| unreadable(entry, number, error))?;
+            check_start(entry, &model, number)?;
+            model
+        }
+        None => Model::new(entry.spec.clone()).map_err(|error| Error::Internal(error.to_string()))?,
+    };
+    let mut training = entry.training(model).map_err(|error| model_error(&entry.name, error))?;
+    training.set_pending_rows_max(usize::try_from(entry.training.int("label.rows-waiting-max")).ok());
+    training.set_version_points(entry.version_points.iter().map(|(time, _)| *time).collect());
+    Ok(training)
+}
+
+/// The version that the models of keys go on from.
+fn keyed_start(entry: &ModelEntry, number: u64, models: &Models) -> Result<Reader<BufReader<File>>> {
+    let Some(reader) = models.keyed_version(&entry.name, number)? else {
+        return Err(Error::Data(format!(
+            "model '{}' cannot go on from version {number}, which is one model for all rows: leave PARTITION BY out",
+            entry.name
+        )));
+    };
+    let untrained = Model::load(&reader.header().untrained).map_err(|error| unreadable(entry, number, error))?;
+    check_start(entry, &untrained, number)?;
+    if untrained.spec() != &entry.spec {
+        return Err(Error::Data(format!(
+            "model '{}' cannot go on from version {number}: models of keys go on only with what was declared then",
+            entry.name
+        )));
+    }
+    Ok(reader)
+}
+
+fn unreadable(entry: &ModelEntry, number: u64, error: tidegate_ml::Error) -> Error {
+    Error::Storage(format!("version {number} of model '{}': {error}", entry.name))
+}
+
+/// Whether training can go on from a version's model.
+fn check_start(entry: &ModelEntry, model: &Model, number: u64) -> Result<()> {
+    if model.spec().inputs != entry.spec.inputs || model.spec().label != entry.spec.label {
+        return Err(Error::Data(format!(
+            "model '{}' cannot go on from version {number}: its INPUT or OUTPUT was declared otherwise then",
+            entry.name
+        )));
+    }
+    Ok(())
+}
