@@ -333,6 +333,7 @@ impl Session {
                 .collect(),
             idle_after: self.positive_duration("table.exec.source.idle-timeout"),
             max_drift_ms: self.positive_duration("execution.watermark-alignment.max-drift").map(milliseconds),
+            checkpoints_retained: self.settings.int("execution.checkpointing.num-retained") as usize,
             checking: self.checking,
         }
     }
