@@ -186,7 +186,7 @@ mod tests {
     fn a_file_is_copied_and_opened_as_if_it_were_bytes() {
         let folder = tempfile::tempdir().unwrap();
         let artifacts = Artifacts::open(folder.path().join("artifacts")).unwrap();
-        let bytes: Vec<u8> = (0..200_000u32).map(|i| (i * i) as u8).collect();
+        let bytes: Vec<u8> = (0..200_000u32).map(|i| i.wrapping_mul(i) as u8).collect();
         let from = folder.path().join("large");
         fs::write(&from, &bytes).unwrap();
         assert_eq!(artifacts.copy(&from).unwrap(), (digest(&bytes), 200_000));

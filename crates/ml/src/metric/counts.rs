@@ -4,6 +4,8 @@
 //! once. That is 24 bytes a class. Columns of BOOLEAN are counted 64 rows at a time: an `and` and three population
 //! counts.
 
+use std::collections::HashSet;
+
 use arrow::buffer::{BooleanBuffer, NullBuffer};
 use serde::{Deserialize, Serialize};
 
@@ -97,7 +99,11 @@ impl ClassCounts {
         let sum =
             |of: fn(&ClassCount) -> u64| saved.iter().try_fold(0u64, |sum, (_, count)| sum.checked_add(of(count)));
         let (actual, predicted) = (sum(|count| count.actual), sum(|count| count.predicted));
-        let correct_is_possible = saved.iter().all(|(_, count)| count.correct <= count.actual.min(count.predicted));
+        // The rows that are of a class or were taken for it are rows.
+        let correct_is_possible = saved.iter().all(|(_, count)| {
+            let either = count.actual.checked_add(count.predicted).and_then(|both| both.checked_sub(count.correct));
+            count.correct <= count.actual.min(count.predicted) && either.is_some_and(|either| actual >= Some(either))
+        });
         if actual != predicted || !correct_is_possible {
             return Err(SnapshotError::Content("the counts of classes contradict each other".to_string()).into());
         }
@@ -108,6 +114,9 @@ impl ClassCounts {
             return Err(Error::Merge("together they have more than 2^63 rows".to_string()));
         }
         let numbers = index.add(saved.iter().map(|(class, _)| class))?;
+        if numbers.iter().collect::<HashSet<_>>().len() < numbers.len() {
+            return Err(SnapshotError::Content("a class is counted twice".to_string()).into());
+        }
         for (number, (_, count)) in numbers.into_iter().zip(saved) {
             let number = number as usize;
             if self.0.len() <= number {
