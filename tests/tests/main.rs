@@ -6,4 +6,5 @@ mod golden;
 mod readme;
 mod reference;
 mod reference_page;
+mod side_by_side;
 mod slt;

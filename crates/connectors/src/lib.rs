@@ -38,6 +38,7 @@ mod table;
 
 pub use error::{Error, Result};
 pub use filesystem::commit::forget;
+pub use format::json::json_rows;
 pub use table::{
     BadRecord, Chunk, ColumnFilter, CommitMode, Committed, CompareOp, Fingerprint, OnError, PartEvent, PartOrder,
     PartsReader, Position, Reader, Scan, ScanRequest, Sink, SinkRequest, Table, TableSpec, dead_letter_schema,

@@ -50,7 +50,7 @@ pub(super) fn run(
     let sources = Sources::of(std::iter::once(&insert.plan))?;
     sources.begin(&context.key, None)?;
     let mut watch = Watch::begin(name, &sources, sources.totals(), context.observer);
-    let sink = open_sink(insert, format!("{}-0", context.key), CommitMode::AtEnd, None)?;
+    let sink = open_sink(&insert.table, insert.overwrite, format!("{}-0", context.key), CommitMode::AtEnd, None)?;
     let mut rows = 0;
     let written = query(&context.setting.execution, &insert.plan, &mut watch, true, |batch| {
         rows += batch.num_rows() as u64;

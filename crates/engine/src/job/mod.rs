@@ -72,8 +72,13 @@ pub(crate) fn run(
     }
 }
 
-fn open_sink(insert: &Insert, job: String, commit: CommitMode, restore: Option<Vec<u8>>) -> Result<SinkThread> {
-    let request =
-        SinkRequest { schema: Arc::clone(&insert.table.schema), overwrite: insert.overwrite, job, commit, restore };
-    Ok(SinkThread::new(insert.table.table.sink(&request).map_err(storage)?))
+fn open_sink(
+    table: &ConnectorTable,
+    overwrite: bool,
+    job: String,
+    commit: CommitMode,
+    restore: Option<Vec<u8>>,
+) -> Result<SinkThread> {
+    let request = SinkRequest { schema: Arc::clone(&table.schema), overwrite, job, commit, restore };
+    Ok(SinkThread::new(table.table.sink(&request).map_err(storage)?))
 }

@@ -11,6 +11,7 @@ use tidegate_connectors::CommitMode;
 use super::sources::Sources;
 use super::watch::{Totals, Watch};
 use super::{Context, Insert, PATIENCE, open_sink};
+use crate::catalog::table::ConnectorTable;
 use crate::checkpoint::{read_sealed, write_sealed};
 use crate::stream::compile::Compiler;
 use crate::stream::dataflow::{Dataflow, DataflowState, Round, Taker};
@@ -50,14 +51,18 @@ pub(super) fn run(
     }
     let bounded = dataflow.sources.iter().all(|source| source.is_bounded());
     let commit = if bounded { CommitMode::AtEnd } else { CommitMode::EachCheckpoint };
-    for (index, insert) in inserts.iter().enumerate() {
+    let late_rows = context.setting.late_rows.as_deref().filter(|_| dataflow.late_rows().is_some());
+    let late_rows = late_rows.map(|table| (table, false));
+    let tables: Vec<(&ConnectorTable, bool)> =
+        inserts.iter().map(|insert| (insert.table.as_ref(), insert.overwrite)).chain(late_rows).collect();
+    for (index, (table, overwrite)) in tables.iter().enumerate() {
         let restore = restored.as_ref().and_then(|checkpoint| checkpoint.dataflow.sink(index)).map(<[u8]>::to_vec);
         let job = format!("{}-{index}", context.key);
-        let sink = open_sink(insert, job, commit, restore.clone())?;
+        let sink = open_sink(table, *overwrite, job, commit, restore.clone())?;
         if let (CommitMode::EachCheckpoint, Some(prepared)) = (commit, restore) {
             sink.commit(prepared)?;
         }
-        dataflow.sinks[index].taker = Some(Taker::Table(sink, Arc::clone(&insert.table.schema)));
+        dataflow.sinks[index].taker = Some(Taker::Table(sink, Arc::clone(&table.schema)));
     }
     let mut number = restored.as_ref().map_or(0, |checkpoint| checkpoint.number);
     let resumed_from = restored.as_ref().map(|checkpoint| checkpoint.number);
@@ -104,7 +109,7 @@ pub(super) fn run(
     for operator in dataflow.operators() {
         operator.finish()?;
     }
-    let (mut sinks, mut logs) = (Vec::with_capacity(inserts.len()), Vec::new());
+    let (mut sinks, mut logs) = (Vec::with_capacity(tables.len()), Vec::new());
     for sink in &dataflow.sinks {
         let Some(Taker::Table(taker, _)) = &sink.taker else { continue };
         let committed = taker.finish()?;

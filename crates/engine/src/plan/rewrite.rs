@@ -16,6 +16,8 @@ use tidegate_sql::sqlparser::ast::{
     FunctionArguments, Ident, ObjectName, Query, Value, visit_expressions_mut,
 };
 
+use tidegate_ml::metric::why_not_fading;
+
 /// Rewrites a query in place.
 ///
 /// # Errors
@@ -45,6 +47,9 @@ fn rewrite(expr: &mut Expr) -> Result<(), String> {
             if matches!(name.as_str(), "ROW_NUMBER" | "RANK" | "DENSE_RANK" | "NTILE" | "APPROX_DISTINCT") {
                 *expr = as_bigint(expr.clone());
                 return Ok(());
+            }
+            if let Some(message) = why_not_fading(&name) {
+                return Err(message);
             }
             let Some(args) = arguments(function) else { return Ok(()) };
             match (name.as_str(), args.as_slice()) {

@@ -33,7 +33,7 @@ impl Session {
         };
         let key = format!("{}-{step}", folder.run_id());
         let path = folder.step(step)?;
-        let context = self.job_context(path, key, observer);
+        let context = self.job_context(place, path, key, observer)?;
         self.jobs_run += 1;
         job::run(&name, &planned, &context, |logs| folder.step_done(step, logs)).map_err(|error| place.running(error))
     }

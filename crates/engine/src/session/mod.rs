@@ -25,11 +25,13 @@ use tidegate_sql::{Located, Parameters, Source, Span, Statement};
 
 use crate::batch::planner::TidegatePlanner;
 use crate::catalog::models::Models;
+use crate::catalog::table::ConnectorTable;
 use crate::checkpoint::JobFolder;
 use crate::execution::Execution;
 use crate::job::Context;
 use crate::plan::relation::TableFunctions;
 use crate::stream::compile::Setting;
+use crate::stream::late_rows;
 use crate::stream::train::TrainSetting;
 use crate::types::FlinkTypes;
 use crate::{Done, Error, Observer, Result};
@@ -295,8 +297,8 @@ impl Session {
     }
 
     /// What a job needs besides its plans.
-    fn job_setting(&self, folder: &Path, key: &str) -> Setting {
-        Setting {
+    fn job_setting(&self, place: &Place<'_>, folder: &Path, key: &str) -> Result<Setting> {
+        Ok(Setting {
             execution: self.execution.clone(),
             folder: folder.to_path_buf(),
             batch_rows: self.settings.int("execution.batch-size") as usize,
@@ -309,21 +311,59 @@ impl Session {
                 job: self.settings.text_opt("job.name").unwrap_or("job").to_string(),
                 checking: self.checking,
             },
+            allowed_lateness_ms: self.milliseconds("table.exec.emit.allow-lateness").unwrap_or(0),
+            early_ms: self.early_ms(place)?,
+            late_rows: self.late_rows(place)?,
             memory_bytes_max: memory_bytes_max(&self.settings),
             checking: self.checking,
+        })
+    }
+
+    /// The interval of early results, if there are any.
+    fn early_ms(&self, place: &Place<'_>) -> Result<Option<i64>> {
+        if !self.settings.bool("table.exec.emit.early-fire.enabled") {
+            return Ok(None);
+        }
+        match self.milliseconds("table.exec.emit.early-fire.delay") {
+            Some(every) if every > 0 => Ok(Some(every)),
+            _ => Err(place.refuse(
+                "'table.exec.emit.early-fire.enabled' needs the interval of early results: SET 'table.exec.emit.early-fire.delay' \
+                 = '1 min'",
+            )),
         }
     }
 
+    /// The table that late rows are written to.
+    fn late_rows(&self, place: &Place<'_>) -> Result<Option<Arc<ConnectorTable>>> {
+        let Some(name) = self.settings.text_opt("table.exec.late-rows.table") else { return Ok(None) };
+        let Some(declared) = self.declared.get(name) else { return Err(self.no_such_table(place, name)) };
+        let Some(table) = &declared.table else {
+            return Err(place.refuse(format!("'{name}' is a view; late rows can be written to a table only")));
+        };
+        late_rows::check(name, &table.schema).map_err(|message| place.refuse(message))?;
+        Ok(Some(Arc::clone(table)))
+    }
+
+    fn milliseconds(&self, setting: &str) -> Option<i64> {
+        self.settings.duration(setting).map(|duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX))
+    }
+
     /// What a job runs with that keeps its files in `folder`.
-    fn job_context<'a>(&self, folder: PathBuf, key: String, observer: &'a dyn Observer) -> Context<'a> {
-        Context {
-            setting: self.job_setting(&folder, &key),
+    fn job_context<'a>(
+        &self,
+        place: &Place<'_>,
+        folder: PathBuf,
+        key: String,
+        observer: &'a dyn Observer,
+    ) -> Result<Context<'a>> {
+        Ok(Context {
+            setting: self.job_setting(place, &folder, &key)?,
             key,
             folder,
             checkpoint_every: self.checkpoint_every(),
             streaming: self.must_stream_by_setting(),
             observer,
-        }
+        })
     }
 
     fn checkpoint_every(&self) -> Duration {
@@ -332,8 +372,7 @@ impl Session {
 
     /// How long keys of deduplication are kept; `None`: for ever.
     fn state_ttl_ms(&self) -> Option<i64> {
-        let ttl = self.settings.duration("table.exec.state.ttl").filter(|ttl| !ttl.is_zero())?;
-        Some(i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX))
+        self.milliseconds("table.exec.state.ttl").filter(|ttl| *ttl > 0)
     }
 
     fn must_stream_by_setting(&self) -> bool {

@@ -6,6 +6,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use serde::{Deserialize, Serialize};
 
+use super::late_rows;
 use super::operator::{AFTER_ALL, BEFORE_ALL, Operator};
 use super::sink::SinkThread;
 use super::source::{Next, Progress, Source};
@@ -69,6 +70,8 @@ pub(crate) struct Dataflow {
     ended: Vec<bool>,
     nodes: Vec<Node>,
     pub sinks: Vec<SinkNode>,
+    /// The sink of late rows, and its columns.
+    late_rows: Option<(usize, SchemaRef)>,
     turn: usize,
 }
 
@@ -109,6 +112,24 @@ impl Dataflow {
         let sink = self.sinks.len() - 1;
         self.connect(from, Port::Sink(sink));
         sink
+    }
+
+    /// Adds a sink of this name that late rows go to, if there are operators that leave such rows out.
+    pub(crate) fn add_late_rows(&mut self, name: String, schema: SchemaRef) {
+        let mut judges = 0;
+        for lateness in self.nodes.iter_mut().filter_map(|node| node.operator.lateness()) {
+            lateness.keep_late();
+            judges += 1;
+        }
+        if judges > 0 {
+            self.sinks.push(SinkNode { name, taker: None, rows: 0 });
+            self.late_rows = Some((self.sinks.len() - 1, schema));
+        }
+    }
+
+    /// The place of the sink of late rows, if there is one.
+    pub(crate) fn late_rows(&self) -> Option<usize> {
+        self.late_rows.as_ref().map(|(sink, _)| *sink)
     }
 
     fn connect(&mut self, from: Output, to: Port) {
@@ -167,11 +188,35 @@ impl Dataflow {
                 Port::Operator { node, input } => {
                     let mut out = Vec::new();
                     self.nodes[node].operator.process(input, batch.clone(), &mut out)?;
-                    self.forward(node, &out)?;
+                    self.hand_over_late_rows(node)?;
+                    self.forward_with_watermarks(node, &out)?;
                 }
             }
         }
         Ok(())
+    }
+
+    /// Writes the rows that an operator has just left out.
+    fn hand_over_late_rows(&mut self, node: usize) -> Result<()> {
+        let Some((sink, schema)) = &self.late_rows else { return Ok(()) };
+        let operator = &mut self.nodes[node].operator;
+        let Some(late) = operator.lateness().map(|lateness| lateness.take_late()).transpose()?.flatten() else {
+            return Ok(());
+        };
+        let name = operator.operator_report().map_or(String::new(), |report| report.operator);
+        self.sinks[*sink].take(&late_rows::as_declared(&name, &late, schema)?)
+    }
+
+    /// Forwards what an operator made of a batch, and the watermarks within it, each at its place.
+    fn forward_with_watermarks(&mut self, node: usize, batches: &[RecordBatch]) -> Result<()> {
+        let mut sent = 0;
+        for (until, watermark) in self.nodes[node].operator.watermarks_within() {
+            self.forward(node, &batches[sent..until])?;
+            sent = until;
+            let targets = self.nodes[node].targets.clone();
+            self.advance(&targets, watermark)?;
+        }
+        self.forward(node, &batches[sent..])
     }
 
     fn forward(&mut self, node: usize, batches: &[RecordBatch]) -> Result<()> {

@@ -22,6 +22,7 @@ use tidegate_ml::snapshot::{decode, encode};
 
 use super::in_order::{self, InOrder, Ready};
 use super::keys::{Keys, key_schema};
+use super::lateness::Lateness;
 use super::operator::{AFTER_ALL, BEFORE_ALL, Operator};
 use crate::batch::window;
 use crate::plan::attribute::Rowtime;
@@ -174,6 +175,10 @@ impl Operator for FirstRow {
             self.choose(ready, out)?;
         }
         Ok(AFTER_ALL)
+    }
+
+    fn lateness(&mut self) -> Option<&mut Lateness> {
+        Some(self.rows.lateness())
     }
 
     fn snapshot(&mut self) -> Result<Vec<u8>> {

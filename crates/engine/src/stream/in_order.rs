@@ -15,7 +15,7 @@ use arrow::compute::{cast, concat_batches, filter_record_batch, interleave_recor
 use arrow::datatypes::{DataType, Int64Type};
 use serde::{Deserialize, Serialize};
 
-use super::operator::BEFORE_ALL;
+use super::lateness::{self, Lateness, Origin};
 use super::spill::{batch_from_bytes, batch_to_bytes};
 use crate::plan::attribute::{Rowtime, to_milliseconds};
 use crate::{Error, Result};
@@ -23,8 +23,7 @@ use crate::{Error, Result};
 /// Rows that wait for the watermark.
 pub(crate) struct InOrder {
     rowtime: Rowtime,
-    watermark: i64,
-    rows_late: u64,
+    lateness: Lateness,
     /// By the time of their next row, in the column's own unit, and their arrival.
     runs: BTreeMap<(i64, u64), Run>,
     runs_begun: u64,
@@ -49,15 +48,15 @@ pub(crate) struct Ready {
 /// What a checkpoint holds of it.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Saved {
-    watermark: i64,
-    rows_late: u64,
+    lateness: lateness::Saved,
     /// The waiting rows as they arrived.
     rows: Option<Vec<u8>>,
 }
 
 impl InOrder {
     pub(crate) fn new(rowtime: Rowtime) -> Self {
-        Self { rowtime, watermark: BEFORE_ALL, rows_late: 0, runs: BTreeMap::new(), runs_begun: 0 }
+        let lateness = Lateness::new(Origin::Rows { delay_ms: rowtime.delay_ms });
+        Self { rowtime, lateness, runs: BTreeMap::new(), runs_begun: 0 }
     }
 
     /// The column of the event time.
@@ -67,34 +66,34 @@ impl InOrder {
 
     /// The greatest time so far less the delay, in milliseconds: what comes later with a time before it is late.
     pub(crate) fn watermark(&self) -> i64 {
-        self.watermark
+        self.lateness.watermark()
     }
 
     /// Rows that were dropped: late ones, and ones without a time.
     pub(crate) fn rows_late(&self) -> u64 {
-        self.rows_late
+        self.lateness.rows_late()
+    }
+
+    /// What judges the rows.
+    pub(crate) fn lateness(&mut self) -> &mut Lateness {
+        &mut self.lateness
     }
 
     /// Takes rows in, and gives those that the watermark has passed.
     pub(crate) fn add(&mut self, batch: RecordBatch) -> Result<Option<Ready>> {
         let unit = unit(&batch, self.rowtime.column)?;
         let times = times(&batch, self.rowtime.column)?;
-        let mut late = 0;
         let in_time: BooleanArray = times
             .iter()
             .map(|time| {
-                let in_time = time.is_some_and(|time| {
-                    let time = unit.milliseconds(time);
-                    let in_time = time >= self.watermark;
-                    self.watermark = self.watermark.max(time.saturating_sub(self.rowtime.delay_ms));
-                    in_time
-                });
-                late += u64::from(!in_time);
+                let time = time.map(|time| unit.milliseconds(time));
+                let in_time = time.is_some_and(|time| time >= self.lateness.watermark());
+                self.lateness.row(time, !in_time);
                 Some(in_time)
             })
             .collect();
-        self.rows_late += late;
-        if late == 0 {
+        self.lateness.end_batch(&batch)?;
+        if in_time.true_count() == in_time.len() {
             self.wait(batch, times.values().to_vec());
         } else {
             let batch = filter_record_batch(&batch, &in_time)?;
@@ -103,7 +102,7 @@ impl InOrder {
             self.wait(batch, times.collect());
         }
         // Rows of the watermark's own time may still come: with a delay of 0, those of the greatest time.
-        self.take_until(unit.last_within(self.watermark.saturating_sub(1)))
+        self.take_until(unit.last_within(self.watermark().saturating_sub(1)))
     }
 
     /// All rows that still wait: the input has ended.
@@ -178,11 +177,11 @@ impl InOrder {
             Some(first) => Some(batch_to_bytes(&concat_batches(&first.schema(), &waiting)?)?),
             None => None,
         };
-        Ok(Saved { watermark: self.watermark, rows_late: self.rows_late, rows })
+        Ok(Saved { lateness: *self.lateness.saved(), rows })
     }
 
     pub(crate) fn restore(&mut self, saved: Saved) -> Result<()> {
-        (self.watermark, self.rows_late) = (saved.watermark, saved.rows_late);
+        self.lateness.restore(saved.lateness);
         if let Some(bytes) = saved.rows {
             let batch = batch_from_bytes(&bytes)?;
             let times = times(&batch, self.rowtime.column)?.values().to_vec();

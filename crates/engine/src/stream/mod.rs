@@ -13,11 +13,12 @@
 //! | [`session`] | SESSION: rows held until their session has closed |
 //! | [`held`] | rows kept by number |
 //! | [`lateness`] | an operator's watermark, and its late rows |
+//! | [`late_rows`] | the table that late rows are written to |
 //! | [`in_time`] | late rows left out, for operators of several inputs |
 //! | [`interval_join`] | two streams, where the time of one bounds the time of the other |
 //! | [`join`] | what joins have in common |
 //! | [`lookup_join`] | a stream and a bounded table |
-//! | [`aggregate`] | aggregates by window |
+//! | [`aggregate`] | aggregates by window, and their early results |
 //! | [`groups`] | the groups of a GROUP BY, numbered |
 //! | [`in_order`] | rows put into the order of event time; late ones dropped |
 //! | [`over`] | aggregates OVER the rows before each row |
@@ -39,6 +40,7 @@ pub(crate) mod in_time;
 pub(crate) mod interval_join;
 pub(crate) mod join;
 pub(crate) mod keys;
+pub(crate) mod late_rows;
 pub(crate) mod lateness;
 pub(crate) mod lookup_join;
 pub(crate) mod operator;

@@ -9,6 +9,7 @@ mod writer;
 
 pub(crate) use reader::JsonReader;
 pub(crate) use writer::JsonEncoder;
+pub use writer::json_rows;
 
 use tidegate_options::{Kind, OptionDef};
 

@@ -40,6 +40,7 @@ use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 
 use self::expression::{column, has_subquery, physical, physical_all};
+use self::scan::Shared;
 use self::visit::{stage_table, train_node, visit};
 use super::dataflow::{Dataflow, Output};
 use super::in_time::InTime;
@@ -48,6 +49,7 @@ use super::stateless::{Filter, Predict, Project};
 use super::train::{Train, TrainSetting};
 use crate::batch::rowwise::Rowwise;
 use crate::catalog::bad_rows::BadRows;
+use crate::catalog::table::ConnectorTable;
 use crate::execution::Execution;
 use crate::plan::node::{InTimeNode, PredictNode, TrainNode};
 use crate::plan::window::{SessionNode, WindowNode};
@@ -67,6 +69,12 @@ pub(crate) struct Setting {
     /// Where an operator spreads the work on one batch.
     pub threads: Arc<rayon::ThreadPool>,
     pub train: TrainSetting,
+    /// How long windows are held open for late rows, in milliseconds of event time.
+    pub allowed_lateness_ms: i64,
+    /// The interval of early results of windows, in milliseconds of event time.
+    pub early_ms: Option<i64>,
+    /// The table that late rows are written to.
+    pub late_rows: Option<Arc<ConnectorTable>>,
     /// How large the table may be that a lookup join holds.
     pub memory_bytes_max: usize,
     /// Only check: compute nothing, keep nothing.
@@ -79,11 +87,25 @@ pub(crate) struct Compiler<'a> {
     dataflow: Dataflow,
     trained: Vec<(TrainNode, Output, Arc<StageTable>)>,
     files: usize,
+    /// The tables that are read already.
+    scans: Vec<(Shared, Output)>,
+    /// What is being lowered goes straight to a sink: through filters and projections, that is.
+    straight: bool,
+    /// The interval at which the windows that are lowered next give early results.
+    early_ms: Option<i64>,
 }
 
 impl<'a> Compiler<'a> {
     pub(crate) fn new(setting: &'a Setting) -> Self {
-        Self { setting, dataflow: Dataflow::default(), trained: Vec::new(), files: 0 }
+        Self {
+            setting,
+            dataflow: Dataflow::default(),
+            trained: Vec::new(),
+            files: 0,
+            scans: Vec::new(),
+            straight: false,
+            early_ms: None,
+        }
     }
 
     /// Adds a plan whose rows go to a sink of this name.
@@ -93,7 +115,10 @@ impl<'a> Compiler<'a> {
         Ok(())
     }
 
-    pub(crate) fn finish(self) -> Dataflow {
+    pub(crate) fn finish(mut self) -> Dataflow {
+        if let Some(table) = &self.setting.late_rows {
+            self.dataflow.add_late_rows(table.name.clone(), Arc::clone(&table.schema));
+        }
         self.dataflow
     }
 
@@ -101,7 +126,10 @@ impl<'a> Compiler<'a> {
     fn compile(&mut self, plan: &LogicalPlan) -> Result<Output> {
         let plan = self.cut(plan.clone())?;
         let plan = self.optimize(&plan)?;
-        self.lower(&plan)
+        self.straight = true;
+        let output = self.lower(&plan);
+        self.straight = false;
+        output
     }
 
     /// Optimises a plan, and marks the event times that come out of its joins.
@@ -169,6 +197,14 @@ impl<'a> Compiler<'a> {
 
     /// Turns an optimised plan into operators.
     fn lower(&mut self, plan: &LogicalPlan) -> Result<Output> {
+        let before = self.straight;
+        self.straight &= is_straight(plan) || matches!(plan, LogicalPlan::Aggregate(_));
+        let output = self.lower_node(plan);
+        self.straight = before;
+        output
+    }
+
+    fn lower_node(&mut self, plan: &LogicalPlan) -> Result<Output> {
         match plan {
             LogicalPlan::SubqueryAlias(alias) => self.lower(&alias.input),
             LogicalPlan::Projection(projection) if !has_subquery(&projection.expr) => {
@@ -237,5 +273,16 @@ impl<'a> Compiler<'a> {
                 "use filters, projections, UNION ALL, windows, OVER aggregates, joins, DISTINCT and the ML functions",
             ),
         }
+    }
+}
+
+/// Whether what comes out of this node are rows of its input, changed one by one.
+fn is_straight(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::SubqueryAlias(_) | LogicalPlan::Projection(_) | LogicalPlan::Filter(_) | LogicalPlan::Union(_) => {
+            true
+        }
+        LogicalPlan::Extension(extension) => extension.node.as_any().is::<PredictNode>(),
+        _ => false,
     }
 }

@@ -13,14 +13,15 @@ use datafusion::physical_expr::aggregate::{LoweredAggregate, LoweredAggregateBui
 use super::Compiler;
 use super::expression::{physical, physical_all};
 use super::visit::{stage_table, visit};
-use crate::Result;
+use crate::function::fades;
 use crate::plan::attribute::{WindowEdge, window_edge};
 use crate::plan::window::{SessionNode, WindowFunction, WindowNode};
-use crate::stream::aggregate::{Aggregate, WindowAggregate};
+use crate::stream::aggregate::{Aggregate, Emission, WindowAggregate};
 use crate::stream::dataflow::Output;
 use crate::stream::lateness::{Lateness, Origin};
 use crate::stream::session::Sessions;
 use crate::stream::window::AssignWindows;
+use crate::{Error, Result};
 
 const EVENT_TIME_WANTED: &str =
     "take the column that CREATE TABLE declares a WATERMARK FOR, or window_time where the rows come out of a window";
@@ -36,11 +37,13 @@ impl Compiler<'_> {
             };
             return self.elsewhere(plan, construct, EVENT_TIME_WANTED);
         };
+        let early_ms = self.early_ms.take();
         let input = self.lower(&window.input)?;
         let schema = window.input.schema();
         let time = physical(&window.time, schema)?;
-        let lateness = Lateness::new(origin(&window.time, schema, delay_ms));
-        let operator = AssignWindows::new(time, window.windows, lateness, Arc::clone(window.schema.inner()));
+        let lateness = Lateness::new(self.origin(&window.time, schema, delay_ms));
+        let output = Arc::clone(window.schema.inner());
+        let operator = AssignWindows::new(time, window.windows, lateness, output, early_ms);
         Ok(self.dataflow.add_operator(Box::new(operator), &[input]))
     }
 
@@ -55,13 +58,22 @@ impl Compiler<'_> {
             physical(&session.time, schema)?,
             physical_all(&session.keys, schema)?,
             session.gap_ms,
-            Lateness::new(origin(&session.time, schema, delay_ms)),
+            Lateness::new(self.origin(&session.time, schema, delay_ms)),
             Arc::clone(schema.inner()),
             Arc::clone(session.schema.inner()),
             self.setting.shards,
             Arc::clone(&self.setting.threads),
         )?;
         Ok(self.dataflow.add_operator(Box::new(operator), &[input]))
+    }
+
+    /// Where the watermark of a window over this event time comes from. Windows held open longer are windows whose watermark is
+    /// further behind.
+    fn origin(&self, time: &Expr, schema: &DFSchema, delay_ms: i64) -> Origin {
+        match is_edge(time, schema, WindowEdge::Last) {
+            true => Origin::Input,
+            false => Origin::Rows { delay_ms: delay_ms.saturating_add(self.setting.allowed_lateness_ms) },
+        }
     }
 
     /// `GROUP BY`, which has to have the end of a window among its columns.
@@ -104,7 +116,12 @@ impl Compiler<'_> {
         aggregate: &logical_expr::Aggregate,
         window_end: Option<usize>,
     ) -> Result<Output> {
+        let window = window_end.and_then(|_| window_below(&aggregate.input));
+        let early_ms = self.setting.early_ms.filter(|_| self.straight && matches!(window, Some(Below::Grid)));
+        self.straight = false;
+        self.early_ms = early_ms;
         let input = self.lower(&aggregate.input)?;
+        let emission = Emission { window_end, sessions: matches!(window, Some(Below::Sessions)), early_ms };
         let schema = aggregate.input.schema();
         let groups = physical_all(&aggregate.group_expr, schema)?;
         let aggregates = aggregate
@@ -115,13 +132,22 @@ impl Compiler<'_> {
                 let planning = PhysicalPlanningContext::default();
                 let LoweredAggregate { aggregate, filter, .. } =
                     LoweredAggregateBuilder::new(expr, schema, schema.as_arrow(), &properties, &planning).build()?;
+                if fades_in_its_own_order(expr) {
+                    return Err(Error::Data(
+                        "in a stream rows fade in the order in which they come: leave ORDER BY out of the function, or write \
+                         OVER (ORDER BY ts ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)"
+                            .into(),
+                    ));
+                }
+                // Refuses wrong parameters before any row has come.
+                aggregate.create_accumulator()?;
                 Ok(Aggregate { function: aggregate, filter })
             })
             .collect::<Result<Vec<_>>>()?;
         let output: SchemaRef = Arc::clone(aggregate.schema.inner());
         let operator = WindowAggregate::new(
             groups,
-            window_end,
+            emission,
             aggregates,
             output,
             self.setting.shards,
@@ -140,10 +166,37 @@ fn is_edge(expr: &Expr, schema: &DFSchema, edge: WindowEdge) -> bool {
     }
 }
 
-/// Where the watermark of a window over this event time comes from.
-fn origin(time: &Expr, schema: &DFSchema, delay_ms: i64) -> Origin {
-    match is_edge(time, schema, WindowEdge::Last) {
-        true => Origin::Input,
-        false => Origin::Rows { delay_ms },
+/// Whether an aggregate depends on the order of rows and names one.
+fn fades_in_its_own_order(expr: &Expr) -> bool {
+    match expr {
+        Expr::Alias(alias) => fades_in_its_own_order(&alias.expr),
+        Expr::AggregateFunction(function) => fades(function.func.name()) && !function.params.order_by.is_empty(),
+        _ => false,
+    }
+}
+
+/// The windows that an aggregate is over.
+enum Below {
+    /// TUMBLE, HOP or CUMULATE over the event time of rows.
+    Grid,
+    Sessions,
+}
+
+/// The windows below filters and projections.
+fn window_below(plan: &LogicalPlan) -> Option<Below> {
+    match plan {
+        LogicalPlan::SubqueryAlias(alias) => window_below(&alias.input),
+        LogicalPlan::Projection(projection) => window_below(&projection.input),
+        LogicalPlan::Filter(filter) => window_below(&filter.input),
+        LogicalPlan::Extension(extension) => {
+            let node = extension.node.as_any();
+            if node.is::<SessionNode>() {
+                return Some(Below::Sessions);
+            }
+            let window = node.downcast_ref::<WindowNode>()?;
+            let of_rows = window.delay_ms.is_some() && !is_edge(&window.time, window.input.schema(), WindowEdge::Last);
+            of_rows.then_some(Below::Grid)
+        }
+        _ => None,
     }
 }

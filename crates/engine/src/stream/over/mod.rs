@@ -47,6 +47,7 @@ use self::frame::{Frame, Leaving, Rows};
 use self::function::OverFunction;
 use super::in_order::{self, InOrder, Ready};
 use super::keys::{Keys, key_schema};
+use super::lateness::Lateness;
 use super::operator::{AFTER_ALL, Operator};
 use crate::plan::attribute::Rowtime;
 use crate::{Error, OperatorReport, Result};
@@ -323,6 +324,10 @@ impl Operator for Over {
             out.push(self.evaluate(ready)?);
         }
         Ok(AFTER_ALL)
+    }
+
+    fn lateness(&mut self) -> Option<&mut Lateness> {
+        Some(self.rows.lateness())
     }
 
     fn snapshot(&mut self) -> Result<Vec<u8>> {
