@@ -8,3 +8,4 @@ mod reference;
 mod reference_page;
 mod side_by_side;
 mod slt;
+mod unbounded;

@@ -207,10 +207,14 @@ pub trait PartsReader: Send {
 /// What a [`PartsReader`] gives.
 #[derive(Debug, Clone)]
 pub enum PartEvent {
-    /// There is a part that was not spoken of before, and this is where it is read from. Comes before its first rows.
+    /// There is a part that was not spoken of before, and this is where it is read from. All parts that there are when reading
+    /// begins are found before any rows come, others before their first rows.
     Found(Position),
     /// Rows of one part, which their position names.
     Chunk(Chunk),
+    /// A part has given all that it has at this moment. Said again each time that this becomes true after rows of it. Only parts
+    /// of which this was said can be found idle.
+    CaughtUp(u64),
     /// A part is at its end.
     Ended(u64),
     /// Nothing has come.

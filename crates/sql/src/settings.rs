@@ -78,7 +78,21 @@ pub const SETTINGS: &[OptionDef] = &[
         "table.exec.late-rows.table",
         Kind::Text,
         "A table that the late rows of streaming operators are written to, besides being counted. Its columns are among operator \
-         STRING, event_time TIMESTAMP(3), watermark TIMESTAMP(3) and raw STRING, the row as JSON.",
+         STRING, event_time TIMESTAMP(3), current_watermark TIMESTAMP(3) and raw STRING, the row as JSON.",
+    ),
+    OptionDef::new(
+        "table.exec.source.idle-timeout",
+        Kind::Duration,
+        "5 s",
+        "After how long without rows an unbounded source, or a part of it such as a partition, is idle if it has given all that it \
+         has: other ones do not wait for its event time any longer. 0 waits for ever.",
+    ),
+    OptionDef::new(
+        "execution.watermark-alignment.max-drift",
+        Kind::Duration,
+        "0 s",
+        "How far the event time of a source may be ahead of the slowest source of the job before it is not read for a while. 0 sets \
+         no limit; the source that is behind is read first in any case.",
     ),
     OptionDef::optional(
         "registry.path",

@@ -28,9 +28,9 @@ const RULES: &[Rule] = &[
     },
     Rule {
         folder: "crates/engine/src/stream/",
-        but_not: "crates/engine/src/stream/context",
+        but_not: "crates/engine/src/stream/source/",
         words: &["SystemTime::now", "Instant::now", "rand::rng", "thread_rng", "from_os_rng"],
-        why: "an operator reads time and random numbers through its context, so that a run can be repeated",
+        why: "an operator reads neither a clock nor random numbers, so that a run can be repeated; only the threads of sources may",
     },
     Rule {
         folder: "crates/sql/src/",

@@ -9,9 +9,11 @@ mod prepared;
 mod segment;
 mod sink;
 mod source;
+mod watch;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
 use parquet::file::properties::WriterProperties;
@@ -21,6 +23,7 @@ use self::compression::Compression;
 pub(crate) use self::path::Hash;
 use self::sink::{FileSink, Target};
 use self::source::FileScan;
+use self::watch::WatchedScan;
 use crate::format::{csv, json, parquet as parquet_format};
 use crate::{
     CONNECTOR_OPTION, ColumnFilter, ConnectorDef, Error, OnError, Result, Scan, ScanRequest, Sink, SinkRequest, Table,
@@ -49,6 +52,12 @@ const SOURCE_OPTIONS: &[OptionDef] = &[
         Kind::Text,
         "Where bad records go, as JSON lines with their location and the reason; a file (.jsonl) or a folder.",
     ),
+    OptionDef::optional(
+        "source.monitor-interval",
+        Kind::Duration,
+        "How often the folder or pattern is looked at for new files. The table is unbounded then. If not set, it is what is there at \
+         the start.",
+    ),
 ];
 
 const SINK_OPTIONS: &[OptionDef] = &[OptionDef::optional(
@@ -56,6 +65,9 @@ const SINK_OPTIONS: &[OptionDef] = &[OptionDef::optional(
     Kind::Bytes,
     "When 'path' is a folder: a file is ended when it reaches this size.",
 )];
+
+/// A folder is not looked at more often than this.
+const INTERVAL_MIN: Duration = Duration::from_millis(10);
 
 /// Files on this machine.
 pub(crate) static FILESYSTEM: ConnectorDef = ConnectorDef {
@@ -86,7 +98,7 @@ impl Format {
 }
 
 /// A table of files.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct FileTable {
     name: String,
     schema: SchemaRef,
@@ -97,6 +109,8 @@ struct FileTable {
     on_error: OnError,
     dead_letters: Option<PathBuf>,
     rolling_bytes: Option<u64>,
+    /// How often to look for new files; `None`: never.
+    monitor_interval: Option<Duration>,
 }
 
 impl FileTable {
@@ -152,6 +166,7 @@ impl FileTable {
             on_error,
             dead_letters,
             rolling_bytes: options.bytes("sink.rolling-policy.file-size"),
+            monitor_interval: options.duration("source.monitor-interval").map(|interval| interval.max(INTERVAL_MIN)),
         })
     }
 }
@@ -189,7 +204,7 @@ fn on_error(table: &str, options: &Options) -> Result<OnError> {
 
 impl Table for FileTable {
     fn is_bounded(&self) -> bool {
-        true
+        self.monitor_interval.is_none()
     }
 
     fn on_error(&self) -> OnError {
@@ -203,7 +218,10 @@ impl Table for FileTable {
     }
 
     fn scan(&self, request: &ScanRequest) -> Result<Box<dyn Scan>> {
-        Ok(Box::new(FileScan::new(self, request)?))
+        Ok(match self.monitor_interval {
+            None => Box::new(FileScan::new(self, request)?),
+            Some(interval) => Box::new(WatchedScan::new(self, request, interval)?),
+        })
     }
 
     fn sink(&self, request: &SinkRequest) -> Result<Box<dyn Sink>> {

@@ -84,6 +84,21 @@ pub(crate) fn list(table: &str, path: &Path) -> Result<Vec<PathBuf>> {
     if files.is_empty() { Err(no_file("; the pattern matches no file".to_string())) } else { Ok(files) }
 }
 
+/// As [`list`], of a folder or pattern that is watched: it may have no files yet.
+pub(crate) fn list_watched(table: &str, path: &Path) -> Result<Vec<PathBuf>> {
+    if path.is_file() {
+        let message = format!(
+            "'source.monitor-interval' is for a folder or a pattern, and '{}' is a file: name the folder that it is in",
+            path.display()
+        );
+        return Err(Error::declaration(table, Some("source.monitor-interval"), message));
+    }
+    match list(table, path) {
+        Err(Error::NoFile { .. }) if path.to_string_lossy().contains(['*', '?', '[']) => Ok(Vec::new()),
+        files => files,
+    }
+}
+
 fn is_hidden(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(['.', '_']))
 }

@@ -35,7 +35,13 @@ struct SourceFile {
 }
 
 impl FileScan {
+    /// The files that the table's path stands for.
     pub(super) fn new(table: &FileTable, request: &ScanRequest) -> Result<Self> {
+        Self::over(table, request, path::list(&table.name, &table.path)?)
+    }
+
+    /// These files.
+    pub(super) fn over(table: &FileTable, request: &ScanRequest, files: Vec<PathBuf>) -> Result<Self> {
         let columns = request.projection.clone().unwrap_or_else(|| (0..table.schema.fields().len()).collect());
         let schema = Arc::new(table.schema.project(&columns).map_err(Error::arrow("the columns of a scan"))?);
         let plan = ReadPlan {
@@ -56,7 +62,7 @@ impl FileScan {
             parts: Vec::new(),
         };
         let mut listing = Hash::default();
-        for file in path::list(&table.name, &table.path)? {
+        for file in files {
             let bytes = std::fs::metadata(&file).map_err(Error::io("open", &file))?.len();
             listing.add(scan.plan.label(&file).as_bytes());
             listing.add(&bytes.to_le_bytes());

@@ -11,6 +11,7 @@ mod real_files;
 mod restart;
 mod resume;
 mod round_trip;
+mod watched;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,7 +1,9 @@
 //! Reading a table of a connector inside DataFusion: its parts dealt out over the partitions.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -14,12 +16,14 @@ use datafusion::physical_plan::stream::RecordBatchReceiverStreamBuilder;
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties, SendableRecordBatchStream,
 };
-use tidegate_connectors::Scan;
+use tidegate_connectors::{Chunk, PartEvent, PartOrder, Scan};
 
 use crate::catalog::monitor::{SourceMonitor, storage};
 
 /// Batches that may wait between the thread that reads and the query.
 const BATCHES_AHEAD: usize = 2;
+/// How long a reader of several parts waits before it looks again.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Reads a table.
 #[derive(Debug)]
@@ -40,7 +44,10 @@ impl ScanExec {
         partitions: usize,
         bounded: bool,
     ) -> Self {
-        let partitions = scan.parts().clamp(1, partitions.max(1));
+        let partitions = match scan.order() {
+            PartOrder::OneByOne => scan.parts().clamp(1, partitions.max(1)),
+            PartOrder::SideBySide | PartOrder::AsTheyAppear => 1,
+        };
         let boundedness = match bounded {
             true => Boundedness::Bounded,
             false => Boundedness::Unbounded { requires_infinite_memory: false },
@@ -98,20 +105,34 @@ impl ExecutionPlan for ScanExec {
         let (scan, monitor, schema) = (Arc::clone(&self.scan), Arc::clone(&self.monitor), Arc::clone(&self.schema));
         let partitions = self.properties.partitioning.partition_count();
         stream.spawn_blocking(move || {
+            let mut bytes_read: BTreeMap<u64, u64> = BTreeMap::new();
+            // Whether the query wants more.
+            let mut give = |chunk: Chunk| -> Result<bool> {
+                let before = bytes_read.insert(chunk.position.part, chunk.bytes).unwrap_or_default();
+                monitor.add(chunk.batch.num_rows() as u64, chunk.bytes.saturating_sub(before), &chunk.bad)?;
+                Ok(chunk.batch.num_rows() == 0 || sender.blocking_send(Ok(with_schema(chunk.batch, &schema)?)).is_ok())
+            };
+            if scan.order() != PartOrder::OneByOne {
+                let mut reader = scan.open_all(&BTreeMap::new()).map_err(storage)?;
+                loop {
+                    match reader.next(PATIENCE, &BTreeSet::new()).map_err(storage)? {
+                        PartEvent::Chunk(chunk) => {
+                            if !give(chunk)? {
+                                return Ok(());
+                            }
+                        }
+                        PartEvent::End => return Ok(()),
+                        PartEvent::Found(_) | PartEvent::CaughtUp(_) | PartEvent::Ended(_) | PartEvent::Nothing => {}
+                    }
+                }
+            }
             // Neighbouring parts go to one partition, so that a scan by one partition keeps the table's order.
             let parts = scan.parts();
             for part in partition * parts / partitions..(partition + 1) * parts / partitions {
                 let mut reader = scan.open(part, None).map_err(storage)?;
-                let mut bytes_before = 0;
                 while let Some(chunk) = reader.next().map_err(storage)? {
-                    monitor.add(chunk.batch.num_rows() as u64, chunk.bytes.saturating_sub(bytes_before), &chunk.bad)?;
-                    bytes_before = chunk.bytes;
-                    if chunk.batch.num_rows() == 0 {
-                        continue;
-                    }
-                    let batch = with_schema(chunk.batch, &schema)?;
-                    if sender.blocking_send(Ok(batch)).is_err() {
-                        return Ok(()); // The query wants no more.
+                    if !give(chunk)? {
+                        return Ok(());
                     }
                 }
             }

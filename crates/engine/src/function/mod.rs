@@ -12,7 +12,7 @@ use tidegate_ml::metric::FADING_METRICS;
 use crate::Result;
 
 /// Whether a function is a metric whose old rows fade.
-pub(crate) fn fades(name: &str) -> bool {
+fn fades(name: &str) -> bool {
     FADING_METRICS.iter().any(|metric| metric.name.eq_ignore_ascii_case(name))
 }
 

@@ -76,7 +76,9 @@ pub(super) fn run(
         let state = dataflow.snapshot()?;
         let prepared: Vec<Option<Vec<u8>>> =
             (0..dataflow.sinks.len()).map(|index| state.sink(index).map(<[u8]>::to_vec)).collect();
-        write_sealed(&path, "checkpoint", &Checkpoint { number, ended, dataflow: state, dead_letters })?;
+        let checkpoint = Checkpoint { number, ended, dataflow: state, dead_letters };
+        write_sealed(&path, "checkpoint", &checkpoint)?;
+        dataflow.checkpointed(&checkpoint.dataflow);
         if commit == CommitMode::EachCheckpoint {
             for (sink, prepared) in dataflow.sinks.iter().zip(prepared) {
                 if let (Some(Taker::Table(sink, _)), Some(prepared)) = (&sink.taker, prepared) {

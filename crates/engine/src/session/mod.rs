@@ -311,10 +311,12 @@ impl Session {
                 job: self.settings.text_opt("job.name").unwrap_or("job").to_string(),
                 checking: self.checking,
             },
-            allowed_lateness_ms: self.milliseconds("table.exec.emit.allow-lateness").unwrap_or(0),
+            allowed_lateness_ms: self.positive_duration("table.exec.emit.allow-lateness").map_or(0, milliseconds),
             early_ms: self.early_ms(place)?,
             late_rows: self.late_rows(place)?,
             memory_bytes_max: memory_bytes_max(&self.settings),
+            idle_after: self.positive_duration("table.exec.source.idle-timeout"),
+            max_drift_ms: self.positive_duration("execution.watermark-alignment.max-drift").map(milliseconds),
             checking: self.checking,
         })
     }
@@ -324,7 +326,7 @@ impl Session {
         if !self.settings.bool("table.exec.emit.early-fire.enabled") {
             return Ok(None);
         }
-        match self.milliseconds("table.exec.emit.early-fire.delay") {
+        match self.positive_duration("table.exec.emit.early-fire.delay").map(milliseconds) {
             Some(every) if every > 0 => Ok(Some(every)),
             _ => Err(place.refuse(
                 "'table.exec.emit.early-fire.enabled' needs the interval of early results: SET 'table.exec.emit.early-fire.delay' \
@@ -342,10 +344,6 @@ impl Session {
         };
         late_rows::check(name, &table.schema).map_err(|message| place.refuse(message))?;
         Ok(Some(Arc::clone(table)))
-    }
-
-    fn milliseconds(&self, setting: &str) -> Option<i64> {
-        self.settings.duration(setting).map(|duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX))
     }
 
     /// What a job runs with that keeps its files in `folder`.
@@ -372,12 +370,21 @@ impl Session {
 
     /// How long keys of deduplication are kept; `None`: for ever.
     fn state_ttl_ms(&self) -> Option<i64> {
-        self.milliseconds("table.exec.state.ttl").filter(|ttl| *ttl > 0)
+        self.positive_duration("table.exec.state.ttl").map(milliseconds)
+    }
+
+    /// A setting for which 0 means none.
+    fn positive_duration(&self, setting: &str) -> Option<Duration> {
+        self.settings.duration(setting).filter(|duration| !duration.is_zero())
     }
 
     fn must_stream_by_setting(&self) -> bool {
         self.settings.text("execution.runtime-mode") == "streaming"
     }
+}
+
+fn milliseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Whether a statement is a job, with a place in the history of its script.

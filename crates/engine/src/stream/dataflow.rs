@@ -68,11 +68,14 @@ pub(crate) struct Dataflow {
     pub sources: Vec<Source>,
     source_targets: Vec<Vec<Port>>,
     ended: Vec<bool>,
+    /// Sources of which nothing has come for so long that others do not wait for them.
+    idle: Vec<bool>,
     nodes: Vec<Node>,
     pub sinks: Vec<SinkNode>,
     /// The sink of late rows, and its columns.
     late_rows: Option<(usize, SchemaRef)>,
     turn: usize,
+    max_drift_ms: Option<i64>,
 }
 
 /// The state of all of it between two rounds.
@@ -86,10 +89,16 @@ pub(crate) struct DataflowState {
 }
 
 impl Dataflow {
+    /// `max_drift_ms`: how far the event time of a source may be ahead of another's before it waits; `None`: it never does.
+    pub(crate) fn new(max_drift_ms: Option<i64>) -> Self {
+        Self { max_drift_ms, ..Self::default() }
+    }
+
     pub(crate) fn add_source(&mut self, source: Source) -> Output {
         self.sources.push(source);
         self.source_targets.push(Vec::new());
         self.ended.push(false);
+        self.idle.push(false);
         Output::Source(self.sources.len() - 1)
     }
 
@@ -141,44 +150,78 @@ impl Dataflow {
 
     /// Takes one batch from the next source that has one through everything.
     pub(crate) fn round(&mut self, patience: Duration) -> Result<Round> {
-        let sources = self.sources.len();
-        for attempt in 0..sources {
-            let index = (self.turn + attempt) % sources;
-            if self.ended[index] {
-                continue;
-            }
+        let mut waited = false;
+        for index in self.next_sources() {
             // A bounded source is waited for, so that sources take turns in the same order each time.
-            let patience = if self.sources[index].is_bounded() { patience } else { Duration::ZERO };
-            match self.sources[index].next(patience)? {
-                Next::Batch(batch, watermark) => {
-                    self.turn = index + 1;
-                    self.send(&self.source_targets[index].clone(), &batch)?;
-                    self.advance(&self.source_targets[index].clone(), watermark)?;
-                    return Ok(Round::Progressed);
-                }
-                Next::Wait if self.sources[index].is_bounded() => return Ok(Round::Waited),
-                Next::Wait => {}
-                Next::End => {
-                    self.ended[index] = true;
-                    self.advance(&self.source_targets[index].clone(), AFTER_ALL)?;
-                    let all_ended = self.ended.iter().all(|ended| *ended);
-                    return Ok(if all_ended { Round::Ended } else { Round::Progressed });
-                }
+            let bounded = self.sources[index].is_bounded();
+            match self.sources[index].next(if bounded { patience } else { Duration::ZERO })? {
+                Next::Wait if bounded => return Ok(Round::Waited),
+                Next::Wait => waited = true,
+                next => return self.take(index, next),
             }
-        }
-        if self.ended.iter().all(|ended| *ended) {
-            return Ok(Round::Ended);
         }
         // Only unbounded sources are left, and none has anything: wait for the one whose turn it is.
-        if let Some(index) = (0..sources).map(|i| (self.turn + i) % sources).find(|i| !self.ended[*i])
-            && let Next::Batch(batch, watermark) = self.sources[index].next(patience)?
-        {
-            self.turn = index + 1;
-            self.send(&self.source_targets[index].clone(), &batch)?;
-            self.advance(&self.source_targets[index].clone(), watermark)?;
-            return Ok(Round::Progressed);
+        let first = self.next_sources().first().copied();
+        if let (true, Some(index)) = (waited, first) {
+            let next = self.sources[index].next(patience)?;
+            return self.take(index, next);
         }
-        Ok(Round::Waited)
+        Ok(if self.ended.iter().all(|ended| *ended) { Round::Ended } else { Round::Waited })
+    }
+
+    /// The sources that have not ended, in the order in which they are asked: the one whose event time is furthest behind first,
+    /// so that no input runs far ahead of another; those without an event time take their turns among them.
+    fn next_sources(&self) -> Vec<usize> {
+        let sources = self.sources.len();
+        let turns = (0..sources).map(|turn| (self.turn + turn) % sources).filter(|index| !self.ended[*index]);
+        let mut order: Vec<usize> = turns.collect();
+        let watermark = |index: usize| self.sources[index].watermark();
+        if order.first().is_some_and(|first| watermark(*first).is_some()) {
+            // The sort is stable: equal ones take turns.
+            order.sort_by_key(|index| watermark(*index).unwrap_or(AFTER_ALL));
+        }
+        if let Some(max_drift_ms) = self.max_drift_ms {
+            let going = |index: &&usize| !self.idle[**index];
+            let slowest = order.iter().filter(going).filter_map(|index| watermark(*index)).min();
+            let limit = slowest.map_or(AFTER_ALL, |slowest| slowest.saturating_add(max_drift_ms));
+            order.retain(|index| watermark(*index).is_none_or(|watermark| watermark <= limit));
+        }
+        order
+    }
+
+    /// Takes what a source gave through everything.
+    fn take(&mut self, index: usize, next: Next) -> Result<Round> {
+        match next {
+            Next::Batch(batch, watermark) => {
+                self.turn = index + 1;
+                self.idle[index] = false;
+                self.send(&self.source_targets[index].clone(), &batch)?;
+                self.advance(&self.source_targets[index].clone(), watermark, false)?;
+            }
+            Next::Idle => self.idle[index] = true,
+            Next::Wait => return Ok(Round::Waited),
+            Next::End => {
+                self.ended[index] = true;
+                self.advance(&self.source_targets[index].clone(), AFTER_ALL, false)?;
+            }
+        }
+        self.advance_idle()?;
+        Ok(if self.ended.iter().all(|ended| *ended) { Round::Ended } else { Round::Progressed })
+    }
+
+    /// Idle sources are not waited for: their event time is taken to be that of the others.
+    fn advance_idle(&mut self) -> Result<()> {
+        if !self.idle.contains(&true) {
+            return Ok(());
+        }
+        let going = (0..self.sources.len()).filter(|index| !self.idle[*index] && !self.ended[*index]);
+        let Some(least) = going.filter_map(|index| self.sources[index].watermark()).min() else { return Ok(()) };
+        for index in 0..self.sources.len() {
+            if self.idle[index] && !self.ended[index] {
+                self.advance(&self.source_targets[index].clone(), least, true)?;
+            }
+        }
+        Ok(())
     }
 
     fn send(&mut self, targets: &[Port], batch: &RecordBatch) -> Result<()> {
@@ -214,7 +257,7 @@ impl Dataflow {
             self.forward(node, &batches[sent..until])?;
             sent = until;
             let targets = self.nodes[node].targets.clone();
-            self.advance(&targets, watermark)?;
+            self.advance(&targets, watermark, false)?;
         }
         self.forward(node, &batches[sent..])
     }
@@ -227,7 +270,8 @@ impl Dataflow {
         batches.iter().try_for_each(|batch| self.send(&targets, batch))
     }
 
-    fn advance(&mut self, targets: &[Port], watermark: i64) -> Result<()> {
+    /// Moves the watermark of inputs on. `idle`: not because of rows of theirs, but because they are not waited for.
+    fn advance(&mut self, targets: &[Port], watermark: i64, idle: bool) -> Result<()> {
         for target in targets {
             let Port::Operator { node, input } = *target else { continue };
             let state = &mut self.nodes[node];
@@ -238,10 +282,15 @@ impl Dataflow {
             }
             state.watermark = least;
             let mut out = Vec::new();
-            let passed_on = state.operator.watermark(least, &mut out)?;
+            // Where inputs come together, the other ones have rows.
+            let idle = idle && state.inputs.len() == 1;
+            let passed_on = match idle {
+                true => state.operator.idle(least, &mut out)?,
+                false => state.operator.watermark(least, &mut out)?,
+            };
             self.forward(node, &out)?;
             let targets = self.nodes[node].targets.clone();
-            self.advance(&targets, passed_on)?;
+            self.advance(&targets, passed_on, idle)?;
         }
         Ok(())
     }
@@ -288,6 +337,13 @@ impl Dataflow {
     pub(crate) fn start(&mut self, state: Option<&DataflowState>) {
         for (index, source) in self.sources.iter_mut().enumerate() {
             source.start(state.map(|state| state.sources[index].clone()));
+        }
+    }
+
+    /// Tells the sources that a checkpoint of this state is saved.
+    pub(crate) fn checkpointed(&self, state: &DataflowState) {
+        for (source, progress) in self.sources.iter().zip(&state.sources) {
+            source.checkpointed(progress);
         }
     }
 

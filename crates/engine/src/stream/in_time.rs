@@ -56,6 +56,10 @@ impl Operator for InTime {
         Some(&mut self.lateness)
     }
 
+    fn idle(&mut self, time: i64, _out: &mut Vec<RecordBatch>) -> Result<i64> {
+        Ok(self.lateness.idle(time))
+    }
+
     fn snapshot(&mut self) -> Result<Vec<u8>> {
         Ok(encode(self.lateness.saved()))
     }

@@ -23,12 +23,12 @@ pub(crate) fn check(table: &str, schema: &SchemaRef) -> std::result::Result<(), 
     for field in schema.fields() {
         let expected = match field.name().as_str() {
             OPERATOR | "raw" => "STRING",
-            "event_time" | "watermark" => "TIMESTAMP",
+            "event_time" | "current_watermark" => "TIMESTAMP",
             other => {
                 let near = nearest(other, known()).map_or(String::new(), |near| format!("; did you mean '{near}'?"));
                 return Err(format!(
                     "table '{table}' is to take late rows, but has a column '{other}': it may have operator STRING, event_time \
-                     TIMESTAMP(3), watermark TIMESTAMP(3) and raw STRING{near}"
+                     TIMESTAMP(3), current_watermark TIMESTAMP(3) and raw STRING{near}"
                 ));
             }
         };
@@ -78,7 +78,10 @@ mod tests {
     #[test]
     fn a_table_has_the_columns_that_there_are() {
         let time = DataType::Timestamp(TimeUnit::Microsecond, None);
-        assert_eq!(checked(&[("raw", DataType::Utf8), ("watermark", time), ("operator", DataType::Utf8)]), Ok(()));
+        assert_eq!(
+            checked(&[("raw", DataType::Utf8), ("current_watermark", time), ("operator", DataType::Utf8)]),
+            Ok(())
+        );
         assert!(checked(&[("rav", DataType::Utf8)]).unwrap_err().ends_with("did you mean 'raw'?"));
         assert!(checked(&[("event_time", DataType::Int64)]).unwrap_err().contains("must be TIMESTAMP; it is BIGINT"));
     }

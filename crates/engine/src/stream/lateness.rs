@@ -58,7 +58,7 @@ pub(crate) struct LateRow {
 }
 
 /// What is told of a late row: its event time, the watermark when it came, and the row as JSON.
-pub(crate) const LATE_COLUMNS: [&str; 3] = ["event_time", "watermark", "raw"];
+pub(crate) const LATE_COLUMNS: [&str; 3] = ["event_time", "current_watermark", "raw"];
 
 /// What a checkpoint holds of it.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -107,6 +107,12 @@ impl Lateness {
             Origin::Rows { .. } if time == AFTER_ALL => AFTER_ALL,
             Origin::Rows { .. } => self.saved.watermark,
         }
+    }
+
+    /// Takes in that the input is idle and not waited for any longer, and gives the operator's watermark.
+    pub(crate) fn idle(&mut self, time: i64) -> i64 {
+        self.saved.watermark = self.saved.watermark.max(time);
+        self.saved.watermark
     }
 
     pub(crate) fn rows_late(&self) -> u64 {
@@ -183,6 +189,13 @@ mod tests {
         }
         assert_eq!(after, [2, 7, 7, 7, 13]);
         assert_eq!((lateness.advance(100), lateness.advance(AFTER_ALL)), (13, AFTER_ALL));
+    }
+
+    #[test]
+    fn an_idle_input_is_not_waited_for() {
+        let mut lateness = Lateness::new(Origin::Rows { delay_ms: 2 });
+        lateness.row(Some(10), false);
+        assert_eq!((lateness.idle(5), lateness.idle(20), lateness.watermark()), (8, 20, 20));
     }
 
     #[test]

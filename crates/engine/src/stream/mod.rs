@@ -7,7 +7,7 @@
 //! |---|---|
 //! | [`compile`] | a plan to a dataflow |
 //! | [`dataflow`] | the operators as a graph, and the round |
-//! | [`source`] | a table or a stored stage, read ahead by a thread |
+//! | [`source`] | a table or a stored stage, read ahead by a thread; parts that go on side by side, aligned |
 //! | [`stateless`] | filter, project, predict |
 //! | [`window`] | TUMBLE, HOP, CUMULATE: windows assigned, late rows dropped |
 //! | [`session`] | SESSION: rows held until their session has closed |

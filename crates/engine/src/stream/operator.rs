@@ -33,6 +33,12 @@ pub(crate) trait Operator: Send {
         None
     }
 
+    /// Learns that its input is idle, while the event time of others has come to `time`: rows before it that come later are late.
+    /// As [`Operator::watermark`], for operators that go by the times of their own rows.
+    fn idle(&mut self, time: i64, out: &mut Vec<RecordBatch>) -> Result<i64> {
+        self.watermark(time, out)
+    }
+
     /// The state as bytes; empty for operators without one.
     fn snapshot(&mut self) -> Result<Vec<u8>> {
         Ok(Vec::new())

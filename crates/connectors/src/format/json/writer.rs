@@ -39,5 +39,5 @@ pub fn json_rows(batch: &RecordBatch) -> Result<StringArray> {
     let mut lines = Vec::new();
     JsonEncoder.encode(batch, &mut lines)?;
     // Text in JSON has its line ends escaped.
-    Ok(StringArray::from_iter_values(String::from_utf8_lossy(&lines).lines()))
+    Ok(String::from_utf8_lossy(&lines).lines().map(Some).collect())
 }

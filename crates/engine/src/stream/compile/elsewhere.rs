@@ -101,7 +101,8 @@ impl Compiler<'_> {
         // Rows with the time of a window come in any order out of DataFusion, and none of them is late: see Origin::Input.
         let is_window_time = |time: &Rowtime| window_edge(plan.schema().field(time.column)) == Some(WindowEdge::Last);
         let rowtime = rowtime(plan.schema()).filter(|time| !is_window_time(time));
-        Ok(self.dataflow.add_source(Source::new(Input::Stage { path }, schema, rowtime)))
+        let pace = self.pace(rowtime);
+        Ok(self.dataflow.add_source(Source::new(Input::Stage { path }, schema, rowtime, pace)))
     }
 }
 

@@ -33,6 +33,7 @@ mod window;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use datafusion::common::TableReference;
 use datafusion::common::tree_node::Transformed;
@@ -77,6 +78,10 @@ pub(crate) struct Setting {
     pub late_rows: Option<Arc<ConnectorTable>>,
     /// How large the table may be that a lookup join holds.
     pub memory_bytes_max: usize,
+    /// After how long without rows an unbounded source is not waited for; `None`: it always is.
+    pub idle_after: Option<Duration>,
+    /// How far the event time of a source may run ahead of another's; `None`: as far as it likes.
+    pub max_drift_ms: Option<i64>,
     /// Only check: compute nothing, keep nothing.
     pub checking: bool,
 }
@@ -99,7 +104,7 @@ impl<'a> Compiler<'a> {
     pub(crate) fn new(setting: &'a Setting) -> Self {
         Self {
             setting,
-            dataflow: Dataflow::default(),
+            dataflow: Dataflow::new(setting.max_drift_ms),
             trained: Vec::new(),
             files: 0,
             scans: Vec::new(),

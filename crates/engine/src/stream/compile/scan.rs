@@ -12,9 +12,9 @@ use super::expression::column;
 use super::visit::{connector_table, stage_table};
 use crate::catalog::monitor::storage;
 use crate::catalog::table::ConnectorTable;
-use crate::plan::attribute::rowtime;
+use crate::plan::attribute::{Rowtime, rowtime};
 use crate::stream::dataflow::Output;
-use crate::stream::source::{Input, Source};
+use crate::stream::source::{Input, Pace, Source};
 use crate::stream::stateless::Project;
 use crate::{Error, Result};
 
@@ -58,9 +58,11 @@ impl Compiler<'_> {
     }
 
     fn source_of(&mut self, table: &ConnectorTable, scan: &TableScan, schema: SchemaRef) -> Result<Output> {
+        let rowtime = rowtime(&scan.projected_schema);
+        let pace = self.pace(rowtime);
         if self.setting.checking {
             let input = Input::Stage { path: PathBuf::new() };
-            return Ok(self.dataflow.add_source(Source::new(input, schema, rowtime(&scan.projected_schema))));
+            return Ok(self.dataflow.add_source(Source::new(input, schema, rowtime, pace)));
         }
         let request = ScanRequest {
             projection: scan.projection.clone(),
@@ -75,6 +77,15 @@ impl Compiler<'_> {
             monitor: Arc::clone(&table.monitor),
             bounded: table.table.is_bounded(),
         };
-        Ok(self.dataflow.add_source(Source::new(input, schema, rowtime(&scan.projected_schema))))
+        Ok(self.dataflow.add_source(Source::new(input, schema, rowtime, pace)))
+    }
+
+    /// How a source of this event time is read.
+    pub(super) fn pace(&self, rowtime: Option<Rowtime>) -> Pace {
+        Pace {
+            batch_rows: self.setting.batch_rows,
+            idle_after: self.setting.idle_after,
+            time_column: rowtime.map(|rowtime| rowtime.column),
+        }
     }
 }

@@ -13,7 +13,7 @@ use datafusion::physical_expr::aggregate::{LoweredAggregate, LoweredAggregateBui
 use super::Compiler;
 use super::expression::{physical, physical_all};
 use super::visit::{stage_table, visit};
-use crate::function::fades;
+use crate::Result;
 use crate::plan::attribute::{WindowEdge, window_edge};
 use crate::plan::window::{SessionNode, WindowFunction, WindowNode};
 use crate::stream::aggregate::{Aggregate, Emission, WindowAggregate};
@@ -21,7 +21,6 @@ use crate::stream::dataflow::Output;
 use crate::stream::lateness::{Lateness, Origin};
 use crate::stream::session::Sessions;
 use crate::stream::window::AssignWindows;
-use crate::{Error, Result};
 
 const EVENT_TIME_WANTED: &str =
     "take the column that CREATE TABLE declares a WATERMARK FOR, or window_time where the rows come out of a window";
@@ -132,13 +131,6 @@ impl Compiler<'_> {
                 let planning = PhysicalPlanningContext::default();
                 let LoweredAggregate { aggregate, filter, .. } =
                     LoweredAggregateBuilder::new(expr, schema, schema.as_arrow(), &properties, &planning).build()?;
-                if fades_in_its_own_order(expr) {
-                    return Err(Error::Data(
-                        "in a stream rows fade in the order in which they come: leave ORDER BY out of the function, or write \
-                         OVER (ORDER BY ts ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)"
-                            .into(),
-                    ));
-                }
                 // Refuses wrong parameters before any row has come.
                 aggregate.create_accumulator()?;
                 Ok(Aggregate { function: aggregate, filter })
@@ -162,15 +154,6 @@ fn is_edge(expr: &Expr, schema: &DFSchema, edge: WindowEdge) -> bool {
     match expr {
         Expr::Column(column) => schema.field_from_column(column).is_ok_and(|field| window_edge(field) == Some(edge)),
         Expr::Alias(alias) => is_edge(&alias.expr, schema, edge),
-        _ => false,
-    }
-}
-
-/// Whether an aggregate depends on the order of rows and names one.
-fn fades_in_its_own_order(expr: &Expr) -> bool {
-    match expr {
-        Expr::Alias(alias) => fades_in_its_own_order(&alias.expr),
-        Expr::AggregateFunction(function) => fades(function.func.name()) && !function.params.order_by.is_empty(),
         _ => false,
     }
 }

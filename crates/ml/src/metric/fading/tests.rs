@@ -61,7 +61,7 @@ fn equals_weighted_sums() {
 /// Rows that all weigh the same are those of the metric itself.
 #[test]
 fn a_factor_of_one_fades_nothing() {
-    let [label, predicted, score] = columns("flags", "flag");
+    let [label, predicted, score] = columns("two classes", "flag");
     for metric in FADING_METRICS.iter().filter(|metric| metric.arguments[0] != Argument::Number) {
         let beta: &[Expression] = if metric.name.ends_with("FBETA") { &[Expression::Number(2.0)] } else { &[] };
         let plain = find(&metric.name.replace("FADING_", "")).unwrap();

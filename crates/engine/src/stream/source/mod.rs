@@ -1,8 +1,18 @@
 //! A source of a dataflow, read ahead by a thread of its own.
+//!
+//! ```text
+//!  parts one by one (files) ─────────────────────────┐
+//!  parts as they appear (a watched folder) ──────────┼─► queue ─► round
+//!  parts side by side (partitions) ──► alignment ────┘
+//! ```
 
+mod alignment;
+mod read;
+
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, sync_channel};
 use std::time::Duration;
 
 use arrow::array::{AsArray, RecordBatch};
@@ -11,8 +21,8 @@ use arrow::datatypes::{DataType, SchemaRef, TimeUnit, TimestampMillisecondType};
 use serde::{Deserialize, Serialize};
 use tidegate_connectors::{BadRecord, Position, Scan};
 
+use self::alignment::PartPlace;
 use super::operator::BEFORE_ALL;
-use super::spill::SpillReader;
 use crate::batch::scan::with_schema;
 use crate::catalog::monitor::{SourceMonitor, storage};
 use crate::plan::attribute::Rowtime;
@@ -33,7 +43,6 @@ pub(crate) enum Input {
 /// How far a source has been read.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Progress {
-    /// The part being read, and where in it. For a stage, the offset stands in for the part.
     place: Place,
     ended: bool,
     watermark: i64,
@@ -43,15 +52,67 @@ pub(crate) struct Progress {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 enum Place {
     Start,
-    Table { part: u64, position: Option<Position> },
+    /// The part being read, and where in it.
+    Table {
+        part: u64,
+        position: Option<Position>,
+    },
+    /// Parts read side by side, or as they appeared.
+    Parts(BTreeMap<u64, PartPlace>),
+    Stage {
+        offset: u64,
+    },
+}
+
+impl Place {
+    /// How far each part has been taken.
+    fn parts(&self) -> BTreeMap<u64, PartPlace> {
+        match self {
+            Self::Parts(parts) => parts.clone(),
+            _ => BTreeMap::new(),
+        }
+    }
+
+    fn go(&mut self, moved: Moved) {
+        match (self, moved) {
+            (Self::Parts(parts), Moved::Parts(moved)) => parts.extend(moved),
+            (place, Moved::Parts(moved)) => *place = Self::Parts(moved.into_iter().collect()),
+            (place, Moved::Table { part, position }) => *place = Self::Table { part, position: Some(position) },
+            (place, Moved::Stage { offset }) => *place = Self::Stage { offset },
+        }
+    }
+}
+
+/// What of a place changed.
+enum Moved {
+    Table { part: u64, position: Position },
+    Parts(Vec<(u64, PartPlace)>),
     Stage { offset: u64 },
 }
 
-/// What the thread sends: a batch, and where the source stands after it. Counts and dead letters travel along, so that they
-/// take effect in the round that takes the batch, and a checkpoint holds just what was taken.
+/// How a source is read.
+#[derive(Debug, Clone)]
+pub(crate) struct Pace {
+    /// Most rows in a batch.
+    pub batch_rows: usize,
+    /// After how long without rows an input that has given all there is counts as idle; `None`: never.
+    pub idle_after: Option<Duration>,
+    /// The column of the event time, by which parts are put into order.
+    pub time_column: Option<usize>,
+}
+
+/// What the thread sends.
+enum Message {
+    Rows(Arrival),
+    /// Nothing has come for a while, and nothing is awaited.
+    Idle,
+}
+
+/// A batch, and where the source stands after it. Counts and dead letters travel along, so that they take effect in the round
+/// that takes the batch, and a checkpoint holds just what was taken.
 struct Arrival {
-    batch: RecordBatch,
-    place: Place,
+    batch: Option<RecordBatch>,
+    moved: Moved,
     bytes: u64,
     bad: Vec<BadRecord>,
 }
@@ -61,8 +122,15 @@ pub(crate) struct Source {
     input: Input,
     schema: SchemaRef,
     rowtime: Option<Rowtime>,
+    pace: Pace,
     progress: Progress,
-    arrivals: Option<Receiver<Result<Arrival>>>,
+    arrivals: Option<Arrivals>,
+}
+
+/// What the thread sends, and what tells it that somebody listens.
+struct Arrivals {
+    messages: Receiver<Result<Message>>,
+    _wanted: Arc<()>,
 }
 
 /// What a source has to give at this moment.
@@ -71,14 +139,21 @@ pub(crate) enum Next {
     Batch(RecordBatch, i64),
     /// Nothing yet.
     Wait,
+    /// Nothing for so long that others should not wait for it.
+    Idle,
     /// Nothing any more.
     End,
 }
 
 impl Source {
-    pub(crate) fn new(input: Input, schema: SchemaRef, rowtime: Option<Rowtime>) -> Self {
+    pub(crate) fn new(input: Input, schema: SchemaRef, rowtime: Option<Rowtime>, pace: Pace) -> Self {
         let progress = Progress { place: Place::Start, ended: false, watermark: BEFORE_ALL, counts: (0, 0, 0) };
-        Self { input, schema, rowtime, progress, arrivals: None }
+        Self { input, schema, rowtime, pace, progress, arrivals: None }
+    }
+
+    /// The watermark, if its rows have an event time.
+    pub(crate) fn watermark(&self) -> Option<i64> {
+        self.rowtime.map(|_| self.progress.watermark)
     }
 
     /// Begins to read, from the start or from where a checkpoint says.
@@ -94,11 +169,13 @@ impl Source {
         if self.progress.ended {
             return;
         }
-        let (sender, receiver) = sync_channel(BATCHES_AHEAD);
-        let (input, place) = (self.input.clone(), self.progress.place.clone());
-        self.arrivals = Some(receiver);
+        let (sender, messages) = sync_channel(BATCHES_AHEAD);
+        let (input, place, pace) = (self.input.clone(), self.progress.place.clone(), self.pace.clone());
+        let wanted = Arc::new(());
+        let still_wanted = Arc::downgrade(&wanted);
+        self.arrivals = Some(Arrivals { messages, _wanted: wanted });
         std::thread::spawn(move || {
-            if let Err(error) = read(&input, &place, &sender) {
+            if let Err(error) = read::read(&input, &place, &pace, &sender, &still_wanted) {
                 // Nobody listens when the job has already ended.
                 let _ = sender.send(Err(error));
             }
@@ -115,27 +192,39 @@ impl Source {
 
     /// What there is; waits for it up to `patience`.
     pub(crate) fn next(&mut self, patience: Duration) -> Result<Next> {
-        let Some(arrivals) = &self.arrivals else { return Ok(Next::End) };
-        let arrival = match arrivals.try_recv() {
-            Ok(arrival) => arrival?,
+        let Some(Arrivals { messages, .. }) = &self.arrivals else { return Ok(Next::End) };
+        let message = match messages.try_recv() {
+            Ok(message) => message?,
             Err(TryRecvError::Disconnected) => return Ok(self.end()),
-            Err(TryRecvError::Empty) => match arrivals.recv_timeout(patience) {
-                Ok(arrival) => arrival?,
+            Err(TryRecvError::Empty) => match messages.recv_timeout(patience) {
+                Ok(message) => message?,
                 Err(RecvTimeoutError::Timeout) => return Ok(Next::Wait),
                 Err(RecvTimeoutError::Disconnected) => return Ok(self.end()),
             },
         };
-        self.progress.place = arrival.place;
+        let Message::Rows(Arrival { batch, moved, bytes, bad }) = message else { return Ok(Next::Idle) };
+        self.progress.place.go(moved);
         if let Input::Table { monitor, .. } = &self.input {
-            monitor.add(arrival.batch.num_rows() as u64, arrival.bytes, &arrival.bad)?;
+            monitor.add(batch.as_ref().map_or(0, |batch| batch.num_rows() as u64), bytes, &bad)?;
         }
-        let batch = with_schema(arrival.batch, &self.schema)?;
+        let batch = match batch {
+            Some(batch) => with_schema(batch, &self.schema)?,
+            None => RecordBatch::new_empty(Arc::clone(&self.schema)),
+        };
         if let Some(rowtime) = self.rowtime
             && let Some(latest) = latest_ms(&batch, rowtime.column)?
         {
             self.progress.watermark = self.progress.watermark.max(latest.saturating_sub(rowtime.delay_ms));
         }
         Ok(Next::Batch(batch, self.progress.watermark))
+    }
+
+    /// Tells the input that a checkpoint with this progress is saved.
+    pub(crate) fn checkpointed(&self, progress: &Progress) {
+        let (Input::Table { scan, .. }, Place::Parts(parts)) = (&self.input, &progress.place) else { return };
+        let positions = parts.iter().map(|(part, place)| (*part, place.position.clone())).collect();
+        // A courtesy that recovery does not rest on: the next checkpoint tries again.
+        let _ = scan.checkpointed(&positions);
     }
 
     fn end(&mut self) -> Next {
@@ -166,45 +255,6 @@ impl Source {
 fn latest_ms(batch: &RecordBatch, column: usize) -> Result<Option<i64>> {
     let time = cast(batch.column(column), &DataType::Timestamp(TimeUnit::Millisecond, None))?;
     Ok(max(time.as_primitive::<TimestampMillisecondType>()))
-}
-
-/// Reads the input to its end, in order. Ends early without an error when nobody listens.
-fn read(input: &Input, place: &Place, sender: &SyncSender<Result<Arrival>>) -> Result<()> {
-    match input {
-        Input::Table { scan, .. } => {
-            let (first, mut position) = match place {
-                Place::Table { part, position } => (*part as usize, position.clone()),
-                _ => (0, None),
-            };
-            for part in first..scan.parts() {
-                let mut reader = scan.open(part, position.as_ref()).map_err(storage)?;
-                position = None;
-                let mut bytes_before = None;
-                while let Some(chunk) = reader.next().map_err(storage)? {
-                    let bytes = chunk.bytes.saturating_sub(bytes_before.unwrap_or_default());
-                    bytes_before = Some(chunk.bytes);
-                    let place = Place::Table { part: part as u64, position: Some(chunk.position) };
-                    if sender.send(Ok(Arrival { batch: chunk.batch, place, bytes, bad: chunk.bad })).is_err() {
-                        return Ok(());
-                    }
-                }
-            }
-        }
-        Input::Stage { path } => {
-            let offset = match place {
-                Place::Stage { offset } => *offset,
-                _ => 0,
-            };
-            let mut reader = SpillReader::open(path, offset)?;
-            while let Some((batch, offset)) = reader.next()? {
-                let arrival = Arrival { batch, place: Place::Stage { offset }, bytes: 0, bad: Vec::new() };
-                if sender.send(Ok(arrival)).is_err() {
-                    return Ok(());
-                }
-            }
-        }
-    }
-    Ok(())
 }
 
 impl From<tidegate_connectors::Error> for Error {
