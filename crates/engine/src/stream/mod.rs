@@ -19,11 +19,10 @@
 //! | [`join`] | what joins have in common |
 //! | [`lookup_join`] | a stream and a bounded table |
 //! | [`aggregate`] | aggregates by window, and their early results |
-//! | [`groups`] | the groups of a GROUP BY, numbered |
 //! | [`in_order`] | rows put into the order of event time; late ones dropped |
 //! | [`over`] | aggregates OVER the rows before each row |
 //! | [`deduplicate`] | the first row of each key; distinct rows |
-//! | [`keys`] | keys of keyed state, numbered |
+//! | [`keys`] | keys of keyed state and groups of a GROUP BY, numbered |
 //! | [`train`] | ML_TRAIN |
 //! | [`collect`] | what only DataFusion can do, at the end of a bounded input |
 //! | [`spill`] | batches kept in a file |
@@ -33,7 +32,6 @@ pub(crate) mod collect;
 pub(crate) mod compile;
 pub(crate) mod dataflow;
 pub(crate) mod deduplicate;
-mod groups;
 mod held;
 pub(crate) mod in_order;
 pub(crate) mod in_time;

@@ -20,7 +20,7 @@ use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 use rayon::prelude::*;
 
 use super::{Aggregate, Inputs};
-use crate::stream::groups::Groups;
+use crate::stream::keys::Keys;
 use crate::{Error, Result};
 
 /// What all panes of an operator have in common.
@@ -42,9 +42,8 @@ pub(super) struct Panes(BTreeMap<i64, Pane>);
 /// The groups of one window, or of several.
 pub(super) struct Pane {
     first_end: i64,
-    groups: Groups,
+    groups: Keys,
     accumulators: Vec<Box<dyn GroupsAccumulator>>,
-    indices: Vec<usize>,
     /// Which groups had rows since they last came out, where that is wanted.
     touched: Vec<bool>,
 }
@@ -131,8 +130,8 @@ impl Panes {
 impl Pane {
     fn new(first_end: i64, layout: &Layout) -> Result<Self> {
         let accumulators = layout.aggregates.iter().map(|a| groups_accumulator(&a.function)).collect::<Result<_>>()?;
-        let groups = Groups::new(&layout.group_schema)?;
-        Ok(Self { first_end, groups, accumulators, indices: Vec::new(), touched: Vec::new() })
+        let groups = Keys::new(&layout.group_schema)?;
+        Ok(Self { first_end, groups, accumulators, touched: Vec::new() })
     }
 
     pub(super) fn first_end(&self) -> i64 {
@@ -140,8 +139,8 @@ impl Pane {
     }
 
     fn update(&mut self, inputs: &Inputs, layout: &Layout) -> Result<()> {
-        self.groups.intern(&inputs.groups, inputs.rows(), &mut self.indices)?;
-        let (total, indices) = (self.groups.len(), &self.indices);
+        self.groups.number(&inputs.groups, inputs.rows())?;
+        let (indices, total) = self.groups.numbers();
         if layout.marks {
             self.touched.resize(total, false);
             indices.iter().for_each(|group| self.touched[*group] = true);
@@ -207,12 +206,13 @@ impl Pane {
             .zip(layout.group_schema.fields())
             .map(|(column, field)| Ok(cast(column, field.data_type())?))
             .collect::<Result<Vec<_>>>()?;
-        pane.groups.intern(&values, batch.num_rows(), &mut pane.indices)?;
+        pane.groups.number(&values, batch.num_rows())?;
+        let (indices, total) = pane.groups.numbers();
         for (accumulator, aggregate) in pane.accumulators.iter_mut().zip(&layout.aggregates) {
             let (mine, rest) = states
                 .split_at_checked(aggregate.function.state_fields()?.len())
                 .ok_or_else(|| Error::Storage("the checkpoint's aggregates are not those of this job".into()))?;
-            accumulator.merge_batch(mine, &pane.indices, pane.groups.len())?;
+            accumulator.merge_batch(mine, indices, total)?;
             states = rest;
         }
         Ok(pane)
