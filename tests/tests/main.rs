@@ -10,5 +10,6 @@ mod purchase_stream;
 mod readme;
 mod reference;
 mod reference_page;
+mod side_by_side;
 mod slt;
 mod unbounded;

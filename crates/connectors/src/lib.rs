@@ -40,6 +40,7 @@ mod table;
 
 pub use error::{Error, Result};
 pub use filesystem::commit::forget;
+pub use format::json::json_rows;
 pub use lookup::Reload;
 pub use table::{
     BadRecord, Chunk, ColumnFilter, CommitMode, Committed, CompareOp, Fingerprint, OnError, PartEvent, PartOrder,

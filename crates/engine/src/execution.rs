@@ -9,6 +9,7 @@ use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::SessionContext;
 use tokio::runtime::Runtime;
 
+use crate::function::depends_on_order;
 use crate::{Error, Result};
 
 /// A session of DataFusion and the threads it runs on.
@@ -40,9 +41,11 @@ impl Execution {
         Ok(self.context.state().optimize(plan)?)
     }
 
-    /// Plans how to run a plan, optimising it first.
+    /// Plans how to run a plan, optimising it first. Where results depend on the order of rows, that is the order of one thread.
     pub(crate) async fn physical(&self, plan: LogicalPlan) -> Result<Arc<dyn ExecutionPlan>> {
-        Ok(self.context.state().create_physical_plan(&plan).await?)
+        let one = if depends_on_order(&plan)? { Some(self.with_partitions(1)) } else { None };
+        let execution = one.as_ref().unwrap_or(self);
+        Ok(execution.context.state().create_physical_plan(&plan).await?)
     }
 
     /// Runs a plan. The rows come as one stream.

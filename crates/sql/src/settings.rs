@@ -141,6 +141,31 @@ pub const SETTINGS: &[OptionDef] = &[
          version after it began, in event time. 0 keeps them for ever.",
     ),
     OptionDef::new(
+        "table.exec.emit.allow-lateness",
+        Kind::Duration,
+        "0 s",
+        "How long TUMBLE, HOP, CUMULATE and SESSION windows are held open after the watermark has passed their end, in event time. \
+         Rows that come in the meantime count in the one result that the window gives then.",
+    ),
+    OptionDef::new(
+        "table.exec.emit.early-fire.enabled",
+        Kind::Bool,
+        "false",
+        "Whether aggregates by TUMBLE, HOP and CUMULATE window give results before the window closes, which \
+         WINDOW_IS_FINAL(window_end) tells from the last one. Aggregates whose rows other aggregates or joins read do not.",
+    ),
+    OptionDef::optional(
+        "table.exec.emit.early-fire.delay",
+        Kind::Duration,
+        "The interval of early results, in event time: they are given when the watermark passes a multiple of it.",
+    ),
+    OptionDef::optional(
+        "table.exec.late-rows.table",
+        Kind::Text,
+        "A table that the late rows of streaming operators are written to, besides being counted. Its columns are among operator \
+         STRING, event_time TIMESTAMP(3), current_watermark TIMESTAMP(3) and raw STRING, the row as JSON.",
+    ),
+    OptionDef::new(
         "table.exec.source.idle-timeout",
         Kind::Duration,
         "5 s",

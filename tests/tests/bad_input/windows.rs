@@ -76,3 +76,28 @@ fn a_wrong_call_is_pointed_at() {
         outcome.says(&[message]);
     }
 }
+
+#[test]
+fn a_table_that_cannot_take_late_rows_is_refused_before_anything_runs() {
+    let place = Workplace::new();
+    let script = |columns: &str, name: &str| {
+        format!(
+            "SET 'execution.runtime-mode' = 'streaming';
+             {TABLE}
+             CREATE TABLE late ({columns}) WITH ('connector' = 'blackhole');
+             CREATE VIEW seen AS SELECT k FROM t;
+             CREATE TABLE s (k BIGINT) WITH ('connector' = 'blackhole');
+             SET 'table.exec.late-rows.table' = '{name}';
+             INSERT INTO s SELECT k FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' HOUR));"
+        )
+    };
+    for (columns, name, said) in [
+        ("raw STRING", "lat", "there is no table 'lat'"),
+        ("raw STRING", "seen", "'seen' is a view; late rows can be written to a table only"),
+        ("raw STRING, event_tim TIMESTAMP(3)", "late", "did you mean 'event_time'?"),
+        ("raw BIGINT", "late", "its column 'raw' must be STRING; it is BIGINT"),
+        ("raw STRING NOT NULL", "late", "its column 'raw' must be STRING without NOT NULL"),
+    ] {
+        place.run(&script(columns, name)).failed(2).says(&["job.sql:8:", said]);
+    }
+}

@@ -8,7 +8,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use serde_json::json;
 use tidegate_engine::{Observer, Session};
-use tidegate_ml::metric::{Argument, METRICS, MetricDef};
+use tidegate_ml::metric::{Argument, FADING_METRICS, METRICS, MetricDef};
 use tidegate_ml::transform::TRANSFORMS;
 use tidegate_options::nearest;
 use tidegate_sql::Parameters;
@@ -106,7 +106,7 @@ pub(super) fn all(names: &[String]) -> Vec<Function> {
         forms: transform.arguments.iter().map(|arguments| format!("{}({arguments})", transform.name)).collect(),
         doc: transform.doc.trim(),
     });
-    let metrics = METRICS.iter().map(|metric| Function {
+    let metrics = METRICS.iter().chain(FADING_METRICS).map(|metric| Function {
         name: metric.name.to_string(),
         kind: Kind::Metric,
         forms: vec![form(metric)],

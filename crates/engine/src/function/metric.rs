@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Float64Array};
-use arrow::compute::cast;
+use arrow::compute::{cast, concat};
 use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{Result, ScalarValue, internal_err, plan_err};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
@@ -12,13 +12,13 @@ use datafusion::logical_expr::{
 };
 use datafusion::physical_expr::expressions::Literal;
 use tidegate_ml::Expression;
-use tidegate_ml::metric::{Argument, GroupedMetric, METRICS, Metric, MetricDef};
+use tidegate_ml::metric::{Argument, FADING_METRICS, GroupedMetric, METRICS, Metric, MetricDef};
 
 use crate::Error;
 
 /// All metrics as aggregate functions.
 pub(crate) fn metric_functions() -> impl Iterator<Item = AggregateUDF> {
-    METRICS.iter().map(|def| AggregateUDF::new_from_impl(MetricFunction::new(def)))
+    METRICS.iter().chain(FADING_METRICS).map(|def| AggregateUDF::new_from_impl(MetricFunction::new(def)))
 }
 
 /// A metric seen as an aggregate function.
@@ -72,6 +72,11 @@ impl AggregateUDFImpl for MetricFunction {
         Ok(Box::new(MetricAccumulator { def: self.def, metric }))
     }
 
+    fn create_sliding_accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
+        let parameters = literals(self.def, &args)?;
+        Ok(Box::new(SlidingAccumulator { def: self.def, parameters, columns: Vec::new() }))
+    }
+
     fn groups_accumulator_supported(&self, _args: AccumulatorArgs) -> bool {
         true
     }
@@ -102,7 +107,10 @@ fn literals(def: &MetricDef, args: &AccumulatorArgs) -> Result<Vec<Expression>> 
 fn coerce(def: &MetricDef, given: &[DataType]) -> Result<Vec<DataType>> {
     let columns = def.arguments.len();
     let extra = if def.parameters.is_empty() { 0 } else { usize::MAX - columns };
-    if given.len() < columns || given.len() > columns + extra {
+    // A parameter without a default must be there.
+    let required = def.parameters.split(", ").filter(|parameter| parameter.contains(' ') && !parameter.contains('='));
+    let required = required.filter(|parameter| parameter.ends_with("DOUBLE")).count();
+    if given.len() < columns + required || given.len() > columns + extra {
         return plan_err!("{} takes {}, but was given {} argument(s)", def.name, arguments_in_words(def), given.len());
     }
     let mut classes: Option<DataType> = None;
@@ -210,6 +218,69 @@ impl Accumulator for MetricAccumulator {
             self.metric.merge(state).map_err(|error| refusal(self.def, error))?;
         }
         Ok(())
+    }
+}
+
+/// A metric of a frame that rows leave: its rows are kept, and it is taken anew for each row. Cost a row: as many as the frame has.
+#[derive(Debug)]
+struct SlidingAccumulator {
+    def: &'static MetricDef,
+    parameters: Vec<Expression>,
+    columns: Vec<ArrayRef>,
+}
+
+impl SlidingAccumulator {
+    fn metric(&self) -> Result<Box<dyn Metric>> {
+        let taken = (self.def.make)(&self.parameters).and_then(|mut metric| {
+            if !self.columns.is_empty() {
+                metric.update(&self.columns)?;
+            }
+            Ok(metric)
+        });
+        taken.map_err(|error| refusal(self.def, error))
+    }
+}
+
+impl Accumulator for SlidingAccumulator {
+    fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        let values = &values[..self.def.arguments.len()];
+        self.columns = match self.columns.is_empty() {
+            true => values.to_vec(),
+            false => {
+                let both = self.columns.iter().zip(values).map(|(held, new)| concat(&[held.as_ref(), new.as_ref()]));
+                both.collect::<std::result::Result<_, _>>()?
+            }
+        };
+        Ok(())
+    }
+
+    fn retract_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        let leaving = values.first().map_or(0, |column| column.len());
+        for column in &mut self.columns {
+            let leaving = leaving.min(column.len());
+            *column = column.slice(leaving, column.len() - leaving);
+        }
+        Ok(())
+    }
+
+    fn supports_retract_batch(&self) -> bool {
+        true
+    }
+
+    fn evaluate(&mut self) -> Result<ScalarValue> {
+        Ok(ScalarValue::Float64(self.metric()?.value()))
+    }
+
+    fn size(&self) -> usize {
+        size_of::<Self>() + self.columns.iter().map(|column| column.get_array_memory_size()).sum::<usize>()
+    }
+
+    fn state(&mut self) -> Result<Vec<ScalarValue>> {
+        Ok(vec![ScalarValue::Binary(Some(self.metric()?.save()))])
+    }
+
+    fn merge_batch(&mut self, _states: &[ArrayRef]) -> Result<()> {
+        internal_err!("{}: a sliding frame is taken from rows", self.def.name)
     }
 }
 

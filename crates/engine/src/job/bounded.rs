@@ -50,8 +50,8 @@ pub(super) fn run(
     let sources = Sources::of(std::iter::once(&insert.plan))?;
     sources.begin(&context.key, &context.folder, None, None)?;
     let mut watch = Watch::begin(name, &sources, sources.totals(), context.observer).answering(context.run.as_ref());
-    let sink =
-        open_sink(insert, context, format!("{}-0", context.key), CommitMode::AtEnd, insert.overwrite, None, None)?;
+    let job = format!("{}-0", context.key);
+    let sink = open_sink((&insert.table, insert.overwrite), context, job, CommitMode::AtEnd, None, None)?;
     let mut rows = 0;
     let written = query(&context.setting.execution, &insert.plan, &mut watch, true, |batch| {
         rows += batch.num_rows() as u64;

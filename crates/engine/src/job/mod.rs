@@ -100,20 +100,20 @@ pub(crate) fn run(
     }
 }
 
-/// Opens a sink. `carried`: the folder of a savepoint's files with the hidden rows that `restore` speaks of.
+/// Opens the sink of a table, whose rows are replaced or added to. `carried`: the folder of a savepoint's files with the hidden rows
+/// that `restore` speaks of.
 fn open_sink(
-    insert: &Insert,
+    (table, overwrite): (&ConnectorTable, bool),
     context: &Context<'_>,
     job: String,
     commit: CommitMode,
-    overwrite: bool,
     restore: Option<Vec<u8>>,
     carried: Option<&Path>,
 ) -> Result<SinkThread> {
-    let (schema, folder) = (Arc::clone(&insert.table.schema), context.folder.clone());
+    let (schema, folder) = (Arc::clone(&table.schema), context.folder.clone());
     let request = SinkRequest { schema, overwrite, job, folder, commit, restore };
     if let Some(folder) = carried {
-        insert.table.table.adopt(&request, folder).map_err(storage)?;
+        table.table.adopt(&request, folder).map_err(storage)?;
     }
-    Ok(SinkThread::new(insert.table.table.sink(&request).map_err(storage)?))
+    Ok(SinkThread::new(table.table.sink(&request).map_err(storage)?))
 }

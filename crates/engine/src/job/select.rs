@@ -1,12 +1,14 @@
 //! A SELECT whose rows are kept for the reader of the script.
 
+use std::sync::Arc;
+
 use arrow::array::RecordBatch;
 use datafusion::logical_expr::LogicalPlan;
-use tidegate_connectors::forget;
+use tidegate_connectors::{CommitMode, forget};
 
 use super::sources::Sources;
 use super::watch::{Totals, Watch};
-use super::{Context, PATIENCE, bounded};
+use super::{Context, PATIENCE, bounded, open_sink};
 use crate::catalog::monitor::storage;
 use crate::stream::compile::{Compiler, must_stream};
 use crate::stream::dataflow::{Round, Taker};
@@ -72,6 +74,11 @@ fn streaming(
     compiler.add("SELECT", "", 0, plan)?;
     let mut dataflow = compiler.finish();
     dataflow.sinks[0].taker = Some(Taker::Rows { batches: Vec::new(), bytes: 0, bytes_max });
+    if let (Some(late_rows), Some(place)) = (&context.setting.late_rows, dataflow.late_rows()) {
+        let job = format!("{}-late", context.key);
+        let sink = open_sink((&late_rows.table, false), context, job, CommitMode::AtEnd, None, None)?;
+        dataflow.sinks[place].taker = Some(Taker::Table(sink, Arc::clone(&late_rows.table.schema)));
+    }
     dataflow.start(None);
     watch.set_totals(Totals::sum(dataflow.sources.iter().map(|source| source.totals())));
     while dataflow.round(PATIENCE)? != Round::Ended {
@@ -81,6 +88,13 @@ fn streaming(
     }
     for operator in dataflow.operators() {
         operator.finish()?;
+    }
+    let late_rows = dataflow.late_rows().and_then(|place| dataflow.sinks[place].taker.take());
+    if let Some(Taker::Table(late_rows, _)) = late_rows {
+        late_rows.prepare()?;
+        if let Some(log) = late_rows.finish()?.log {
+            forget(&log).map_err(storage)?;
+        }
     }
     let batches = match dataflow.sinks[0].taker.take() {
         Some(Taker::Rows { batches, .. }) => batches,

@@ -17,6 +17,7 @@ use super::restart::Restarts;
 use super::sources::Sources;
 use super::watch::{Totals, Watch};
 use super::{Context, Insert, PATIENCE, open_sink, saving};
+use crate::catalog::table::ConnectorTable;
 use crate::requests::{Answer, Inbox, Pending};
 use crate::stream::compile::Compiler;
 use crate::stream::dataflow::{Dataflow, Round, SinkState, Taker};
@@ -113,7 +114,7 @@ fn attempt(
     for operator in stream.dataflow.operators() {
         operator.finish()?;
     }
-    let (mut sinks, mut logs) = (Vec::with_capacity(inserts.len()), Vec::new());
+    let (mut sinks, mut logs) = (Vec::with_capacity(stream.dataflow.sinks.len()), Vec::new());
     for sink in &stream.dataflow.sinks {
         let Some(Taker::Table(taker, _)) = &sink.taker else { continue };
         let committed = taker.finish()?;
@@ -157,14 +158,19 @@ impl<'a> Stream<'a> {
             compiler.add(&insert.table.name, &insert.declared, insert.line, &insert.plan)?;
         }
         let mut dataflow = compiler.finish();
+        // What each sink writes to: the tables of the INSERTs, then that of late rows, which are added to it.
+        let late_rows = context.setting.late_rows.as_ref().filter(|_| dataflow.late_rows().is_some());
+        let late_rows = late_rows.map(|late_rows| (late_rows.table.as_ref(), false));
+        let tables = inserts.iter().map(|insert| (insert.table.as_ref(), insert.overwrite));
+        let tables: Vec<(&ConnectorTable, bool)> = tables.chain(late_rows).collect();
         let bounded = dataflow.sources.iter().all(|source| source.is_bounded());
         let commit = if bounded { CommitMode::AtEnd } else { CommitMode::EachCheckpoint };
 
         let (mut number, mut ended, mut state) = (0, false, None);
         let (mut dead_letters, mut carried) = (None, false);
         if let Some(found) = found {
-            let tables: Vec<&str> = inserts.iter().map(|insert| insert.table.name.as_str()).collect();
-            found.may_be_gone_on_with(&tables)?;
+            let names: Vec<&str> = tables.iter().map(|(table, _)| table.name.as_str()).collect();
+            found.may_be_gone_on_with(&names)?;
             if let Some(damaged) = &found.damaged {
                 let message = format!("{damaged}; goes on from checkpoint {} instead", found.checkpoint.number);
                 context.observer.warning(&message);
@@ -200,7 +206,7 @@ impl<'a> Stream<'a> {
             ended,
         };
         let sinks = state.as_mut().map(|state| std::mem::take(&mut state.sinks)).unwrap_or_default();
-        stream.attach(inserts, sinks)?;
+        stream.attach(&tables, sinks)?;
         stream.dataflow.start(state.as_ref());
         if state.is_some() {
             stream.dataflow.settle()?;
@@ -210,37 +216,31 @@ impl<'a> Stream<'a> {
     }
 
     /// Opens the sinks, each where its state says.
-    fn attach(&mut self, inserts: &[Insert], mut states: Vec<Option<SinkState>>) -> Result<()> {
-        states.resize(inserts.len(), None);
+    fn attach(&mut self, tables: &[(&ConnectorTable, bool)], mut states: Vec<Option<SinkState>>) -> Result<()> {
+        states.resize(tables.len(), None);
         // A key is never given to another sink of the same run.
         let taken: Vec<String> = states.iter().flatten().map(|state| state.key.clone()).collect();
         let mut free = (0..).map(|n| format!("{}-{n}", self.context.key)).filter(|key| !taken.contains(key));
-        for ((insert, state), node) in inserts.iter().zip(states).zip(&mut self.dataflow.sinks) {
+        for ((&(table, overwrite), state), node) in tables.iter().zip(states).zip(&mut self.dataflow.sinks) {
             let mut new_key = || free.next().unwrap_or_default();
             let (key, overwrite, restore, carried) = match state {
-                None => (new_key(), insert.overwrite, None, None),
+                None => (new_key(), overwrite, None, None),
                 // What was there before the savepoint was replaced then.
                 Some(state) if state.is_visible => (new_key(), false, None, None),
                 Some(state) => match state.carried {
-                    None => (state.key, insert.overwrite, Some(state.prepared), None),
-                    Some(folder) => (new_key(), insert.overwrite, Some(state.prepared), Some(folder)),
+                    None => (state.key, overwrite, Some(state.prepared), None),
+                    Some(folder) => (new_key(), overwrite, Some(state.prepared), Some(folder)),
                 },
             };
             let carried = carried.map(|name| self.context.folder.join(crate::savepoint::CARRIED).join(name));
-            let sink = open_sink(
-                insert,
-                self.context,
-                key.clone(),
-                self.commit,
-                overwrite,
-                restore.clone(),
-                carried.as_deref(),
-            )?;
+            let job = key.clone();
+            let sink =
+                open_sink((table, overwrite), self.context, job, self.commit, restore.clone(), carried.as_deref())?;
             if let (CommitMode::EachCheckpoint, Some(prepared)) = (self.commit, restore) {
                 sink.commit(prepared)?;
             }
             node.key = key;
-            node.taker = Some(Taker::Table(sink, Arc::clone(&insert.table.schema)));
+            node.taker = Some(Taker::Table(sink, Arc::clone(&table.schema)));
         }
         Ok(())
     }

@@ -13,9 +13,12 @@
 use std::ops::ControlFlow;
 
 use tidegate_sql::sqlparser::ast::{
-    CeilFloorKind, DateTimeField, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
-    FunctionArguments, Ident, ObjectName, Query, TableFactor, Value, VisitMut, VisitorMut, visit_expressions_mut,
+    CeilFloorKind, DateTimeField, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
+    FunctionArgumentList, FunctionArguments, Ident, ObjectName, Query, TableFactor, Value, VisitMut, VisitorMut,
+    visit_expressions_mut,
 };
+
+use tidegate_ml::metric::{FADING_METRICS, why_not_fading};
 
 /// Rewrites a query in place.
 ///
@@ -82,6 +85,15 @@ fn rewrite(expr: &mut Expr) -> Result<(), String> {
                 *expr = as_bigint(expr.clone());
                 return Ok(());
             }
+            if let Some(message) = why_not_fading(&name) {
+                return Err(message);
+            }
+            if orders_its_rows(function) && FADING_METRICS.iter().any(|metric| metric.name == name) {
+                return Err(format!(
+                    "{name} takes no ORDER BY: rows fade in the order in which they are read; for another one write OVER (ORDER BY ts \
+                     ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW), which gives the measure up to each row"
+                ));
+            }
             let Some(args) = arguments(function) else { return Ok(()) };
             match (name.as_str(), args.as_slice()) {
                 ("TIMESTAMPDIFF" | "TIMESTAMPADD", [Expr::Identifier(unit), a, b]) => {
@@ -127,6 +139,12 @@ fn rewrite(expr: &mut Expr) -> Result<(), String> {
         _ => {}
     }
     Ok(())
+}
+
+/// Whether a function has an ORDER BY among its arguments.
+fn orders_its_rows(function: &Function) -> bool {
+    let FunctionArguments::List(list) = &function.args else { return false };
+    list.clauses.iter().any(|clause| matches!(clause, FunctionArgumentClause::OrderBy(_)))
 }
 
 fn arguments(function: &Function) -> Option<Vec<Expr>> {

@@ -53,7 +53,7 @@ impl Session {
     }
 
     fn check_inserts(&mut self, place: &Place<'_>, inserts: &[tidegate_sql::Insert]) -> Result<()> {
-        let setting = self.job_setting(std::path::Path::new(""), "check");
+        let setting = self.job_setting(place, std::path::Path::new(""), "check")?;
         let mut compiler = Compiler::new(&setting);
         let mut streams = self.must_stream_by_setting() || inserts.len() > 1;
         let mut planned = Vec::with_capacity(inserts.len());

@@ -33,7 +33,7 @@ impl Session {
         };
         let key = format!("{}-{step}", folder.run_id());
         let path = folder.step(step)?;
-        let mut context = self.job_context(path, key, observer);
+        let mut context = self.job_context(place, path, key, observer)?;
         context.run = Some(folder.handle(step));
         self.jobs_run += 1;
         job::run(&name, &planned, &context, |logs| folder.step_done(step, logs)).map_err(|error| place.running(error))
@@ -130,7 +130,7 @@ impl Session {
 }
 
 /// A statement without what makes no difference to it: the lengths of blanks.
-fn plain_text(text: &str) -> String {
+pub(super) fn plain_text(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

@@ -30,6 +30,7 @@ use crate::execution::Execution;
 use crate::job::{Context, restart};
 use crate::plan::relation::TableFunctions;
 use crate::stream::compile::Setting;
+use crate::stream::late_rows::{self, LateRows};
 use crate::stream::train::TrainSetting;
 use crate::types::FlinkTypes;
 use crate::{Done, Error, Observer, Result};
@@ -310,8 +311,8 @@ impl Session {
     }
 
     /// What a job needs besides its plans.
-    fn job_setting(&self, folder: &Path, key: &str) -> Setting {
-        Setting {
+    fn job_setting(&self, place: &Place<'_>, folder: &Path, key: &str) -> Result<Setting> {
+        Ok(Setting {
             execution: self.execution.clone(),
             folder: folder.to_path_buf(),
             batch_rows: self.settings.int("execution.batch-size") as usize,
@@ -324,6 +325,9 @@ impl Session {
                 job: self.settings.text_opt("job.name").unwrap_or("job").to_string(),
                 checking: self.checking,
             },
+            allowed_lateness_ms: self.positive_duration("table.exec.emit.allow-lateness").map_or(0, milliseconds),
+            early_ms: self.early_ms(place)?,
+            late_rows: self.late_rows(place)?,
             memory_bytes_max: memory_bytes_max(&self.settings),
             views: self
                 .declared
@@ -335,13 +339,44 @@ impl Session {
             max_drift_ms: self.positive_duration("execution.watermark-alignment.max-drift").map(milliseconds),
             checkpoints_retained: self.settings.int("execution.checkpointing.num-retained") as usize,
             checking: self.checking,
+        })
+    }
+
+    /// The interval of early results, if there are any.
+    fn early_ms(&self, place: &Place<'_>) -> Result<Option<i64>> {
+        if !self.settings.bool("table.exec.emit.early-fire.enabled") {
+            return Ok(None);
+        }
+        match self.positive_duration("table.exec.emit.early-fire.delay").map(milliseconds) {
+            Some(every) if every > 0 => Ok(Some(every)),
+            _ => Err(place.refuse(
+                "'table.exec.emit.early-fire.enabled' needs the interval of early results: SET 'table.exec.emit.early-fire.delay' \
+                 = '1 min'",
+            )),
         }
     }
 
+    /// The table that late rows are written to.
+    fn late_rows(&self, place: &Place<'_>) -> Result<Option<LateRows>> {
+        let Some(name) = self.settings.text_opt("table.exec.late-rows.table") else { return Ok(None) };
+        let Some(declared) = self.declared.get(name) else { return Err(self.no_such_table(place, name)) };
+        let Some(table) = &declared.table else {
+            return Err(place.refuse(format!("'{name}' is a view; late rows can be written to a table only")));
+        };
+        late_rows::check(name, &table.schema).map_err(|message| place.refuse(message))?;
+        Ok(Some(LateRows { table: Arc::clone(table), declared: insert::plain_text(&declared.text) }))
+    }
+
     /// What a job runs with that keeps its files in `folder`.
-    fn job_context<'a>(&self, folder: PathBuf, key: String, observer: &'a dyn Observer) -> Context<'a> {
-        Context {
-            setting: self.job_setting(&folder, &key),
+    fn job_context<'a>(
+        &self,
+        place: &Place<'_>,
+        folder: PathBuf,
+        key: String,
+        observer: &'a dyn Observer,
+    ) -> Result<Context<'a>> {
+        Ok(Context {
+            setting: self.job_setting(place, &folder, &key)?,
             key,
             folder,
             checkpoint_every: self.checkpoint_every(),
@@ -354,7 +389,7 @@ impl Session {
             run: None,
             streaming: self.must_stream_by_setting(),
             observer,
-        }
+        })
     }
 
     fn checkpoint_every(&self) -> Duration {

@@ -156,7 +156,7 @@ impl Session {
         let Some((folder, step)) = folder else { return Err(Error::Internal("a job needs a folder".into())) };
         let key = format!("{}-{step}", folder.run_id());
         let path = folder.step(step)?;
-        let mut context = self.job_context(path, key, observer);
+        let mut context = self.job_context(place, path, key, observer)?;
         context.run = Some(folder.handle(step));
         let done = |logs: &[PathBuf]| folder.step_done(step, logs);
         job::train(&entry, &plan, &columns, &context, done).map_err(|error| place.running(error))

@@ -53,7 +53,7 @@ impl Session {
         let key = format!("{}-select-{}", folder.run_id(), self.jobs_run);
         self.jobs_run += 1;
         let step = folder.step(0)?;
-        let context = self.job_context(step, key, observer);
+        let context = self.job_context(place, step, key, observer)?;
         let ran = job::select(&plan, &context, bytes_max);
         folder.end()?;
         let (batches, report) = ran.map_err(|error| place.running(error))?;

@@ -1,6 +1,7 @@
 //! The operators of a job as a graph, and the round that drives it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
@@ -8,6 +9,7 @@ use arrow::datatypes::SchemaRef;
 use serde::{Deserialize, Serialize};
 
 use super::identity::{Description, Identity};
+use super::late_rows::{self, LateRows};
 use super::matching::{Matched, Parts, matched};
 use super::memory::Memory;
 use super::operator::{AFTER_ALL, BEFORE_ALL, Operator};
@@ -83,6 +85,8 @@ pub(crate) struct Dataflow {
     idle: Vec<bool>,
     nodes: Vec<Node>,
     pub sinks: Vec<SinkNode>,
+    /// The sink of late rows, and its columns.
+    late_rows: Option<(usize, SchemaRef)>,
     turn: usize,
     max_drift_ms: Option<i64>,
     memory: Memory,
@@ -222,6 +226,27 @@ impl Dataflow {
         sink
     }
 
+    /// Adds the sink of a table that late rows go to, if there are operators that leave such rows out.
+    pub(crate) fn add_late_rows(&mut self, to: &LateRows) {
+        let mut judges = 0;
+        for lateness in self.nodes.iter_mut().filter_map(|node| node.operator.lateness()) {
+            lateness.keep_late();
+            judges += 1;
+        }
+        if judges > 0 {
+            let name = to.table.name.clone();
+            let description = Description::named("the sink of late rows", &name).on("the declaration", &to.declared);
+            let identity = Identity::over(Some(description), "", &[]);
+            self.sinks.push(SinkNode { name, identity, key: String::new(), taker: None, rows: 0 });
+            self.late_rows = Some((self.sinks.len() - 1, Arc::clone(&to.table.schema)));
+        }
+    }
+
+    /// The place of the sink of late rows, if there is one.
+    pub(crate) fn late_rows(&self) -> Option<usize> {
+        self.late_rows.as_ref().map(|(sink, _)| *sink)
+    }
+
     fn connect(&mut self, from: Output, to: Port) {
         match from {
             Output::Source(source) => self.source_targets[source].push(to),
@@ -337,11 +362,35 @@ impl Dataflow {
                         self.memory.taken(batch.get_array_memory_size());
                     }
                     self.nodes[node].operator.process(input, batch.clone(), &mut out)?;
-                    self.forward(node, &out)?;
+                    self.hand_over_late_rows(node)?;
+                    self.forward_with_watermarks(node, &out)?;
                 }
             }
         }
         Ok(())
+    }
+
+    /// Writes the rows that an operator has just left out.
+    fn hand_over_late_rows(&mut self, node: usize) -> Result<()> {
+        let Some((sink, schema)) = &self.late_rows else { return Ok(()) };
+        let operator = &mut self.nodes[node].operator;
+        let Some(late) = operator.lateness().map(|lateness| lateness.take_late()).transpose()?.flatten() else {
+            return Ok(());
+        };
+        let name = operator.operator_report().map_or(String::new(), |report| report.operator);
+        self.sinks[*sink].take(&late_rows::as_declared(&name, &late, schema)?)
+    }
+
+    /// Forwards what an operator made of a batch, and the watermarks within it, each at its place.
+    fn forward_with_watermarks(&mut self, node: usize, batches: &[RecordBatch]) -> Result<()> {
+        let mut sent = 0;
+        for (until, watermark) in self.nodes[node].operator.watermarks_within() {
+            self.forward(node, &batches[sent..until])?;
+            sent = until;
+            let targets = self.nodes[node].targets.clone();
+            self.tell(&targets, watermark, false)?;
+        }
+        self.forward(node, &batches[sent..])
     }
 
     fn forward(&mut self, node: usize, batches: &[RecordBatch]) -> Result<()> {

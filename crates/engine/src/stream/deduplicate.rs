@@ -22,6 +22,7 @@ use tidegate_ml::snapshot::{decode, encode};
 
 use super::in_order::{self, InOrder};
 use super::keys::{Keys, key_schema};
+use super::lateness::Lateness;
 use super::operator::{AFTER_ALL, BEFORE_ALL, Operator};
 use super::waiting::Ready;
 use crate::batch::window;
@@ -180,6 +181,10 @@ impl Operator for FirstRow {
 
     fn measure(&mut self) -> Option<u64> {
         Some(self.measure_state())
+    }
+
+    fn lateness(&mut self) -> Option<&mut Lateness> {
+        Some(self.rows.lateness())
     }
 
     fn snapshot(&mut self) -> Result<Vec<u8>> {

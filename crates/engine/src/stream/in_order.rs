@@ -8,7 +8,7 @@ use arrow::array::{BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use serde::{Deserialize, Serialize};
 
-use super::operator::BEFORE_ALL;
+use super::lateness::{self, Lateness, Origin};
 use super::waiting::{Ready, Ticks, Waiting};
 use crate::Result;
 use crate::plan::attribute::Rowtime;
@@ -16,23 +16,22 @@ use crate::plan::attribute::Rowtime;
 /// Rows that wait for the watermark of their own input.
 pub(crate) struct InOrder {
     rowtime: Rowtime,
-    watermark: i64,
-    rows_late: u64,
+    lateness: Lateness,
     waiting: Waiting,
 }
 
 /// What a checkpoint holds of it.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Saved {
-    watermark: i64,
-    rows_late: u64,
+    lateness: lateness::Saved,
     /// The waiting rows as they arrived.
     rows: Option<Vec<u8>>,
 }
 
 impl InOrder {
     pub(crate) fn new(rowtime: Rowtime) -> Self {
-        Self { rowtime, watermark: BEFORE_ALL, rows_late: 0, waiting: Waiting::new(rowtime.column) }
+        let lateness = Lateness::new(Origin::Rows { delay_ms: rowtime.delay_ms });
+        Self { rowtime, lateness, waiting: Waiting::new(rowtime.column) }
     }
 
     /// The column of the event time.
@@ -42,36 +41,37 @@ impl InOrder {
 
     /// The greatest time so far less the delay, in milliseconds: what comes later with a time before it is late.
     pub(crate) fn watermark(&self) -> i64 {
-        self.watermark
+        self.lateness.watermark()
     }
 
     /// Rows that were dropped: late ones, and ones without a time.
     pub(crate) fn rows_late(&self) -> u64 {
-        self.rows_late
+        self.lateness.rows_late()
+    }
+
+    /// What judges the rows.
+    pub(crate) fn lateness(&mut self) -> &mut Lateness {
+        &mut self.lateness
     }
 
     /// Takes rows in, and gives those that the watermark has passed.
     pub(crate) fn add(&mut self, batch: RecordBatch) -> Result<Option<Ready>> {
         let ticks = Ticks::of(batch.column(self.rowtime.column).data_type())?;
         let times = Ticks::times(batch.column(self.rowtime.column))?;
-        let mut late = 0;
         let in_time: BooleanArray = times
             .iter()
             .map(|time| {
-                let in_time = time.is_some_and(|time| {
-                    let time = ticks.milliseconds(time);
-                    let in_time = time >= self.watermark;
-                    self.watermark = self.watermark.max(time.saturating_sub(self.rowtime.delay_ms));
-                    in_time
-                });
-                late += u64::from(!in_time);
+                let time = time.map(|time| ticks.milliseconds(time));
+                let in_time = time.is_some_and(|time| time >= self.lateness.watermark());
+                self.lateness.row(time, !in_time);
                 Some(in_time)
             })
             .collect();
-        self.rows_late += late;
-        self.waiting.push(if late == 0 { batch } else { filter_record_batch(&batch, &in_time)? })?;
+        self.lateness.end_batch(&batch)?;
+        let late = in_time.true_count() < in_time.len();
+        self.waiting.push(if late { filter_record_batch(&batch, &in_time)? } else { batch })?;
         // Rows of the watermark's own time may still come: with a delay of 0, those of the greatest time.
-        self.waiting.take_before(self.watermark)
+        self.waiting.take_before(self.watermark())
     }
 
     /// All rows that still wait: the input has ended.
@@ -85,11 +85,11 @@ impl InOrder {
     }
 
     pub(crate) fn save(&self) -> Result<Saved> {
-        Ok(Saved { watermark: self.watermark, rows_late: self.rows_late, rows: self.waiting.save()? })
+        Ok(Saved { lateness: *self.lateness.saved(), rows: self.waiting.save()? })
     }
 
     pub(crate) fn restore(&mut self, saved: Saved) -> Result<()> {
-        (self.watermark, self.rows_late) = (saved.watermark, saved.rows_late);
+        self.lateness.restore(saved.lateness);
         self.waiting.restore(saved.rows)
     }
 }

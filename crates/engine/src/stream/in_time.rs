@@ -40,6 +40,7 @@ impl Operator for InTime {
                 Some(in_time)
             })
             .collect();
+        self.lateness.end_batch(&batch)?;
         let batch = if kept.true_count() == kept.len() { batch } else { filter_record_batch(&batch, &kept)? };
         if batch.num_rows() > 0 {
             out.push(batch);
@@ -49,6 +50,10 @@ impl Operator for InTime {
 
     fn watermark(&mut self, time: i64, _out: &mut Vec<RecordBatch>) -> Result<i64> {
         Ok(self.lateness.advance(time))
+    }
+
+    fn lateness(&mut self) -> Option<&mut Lateness> {
+        Some(&mut self.lateness)
     }
 
     fn idle(&mut self, time: i64, _out: &mut Vec<RecordBatch>) -> Result<i64> {

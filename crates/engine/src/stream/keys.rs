@@ -13,7 +13,7 @@ use datafusion::physical_plan::aggregates::order::GroupOrdering;
 use super::spill::{batch_from_bytes, batch_to_bytes};
 use crate::{Error, Result};
 
-/// The keys of one shard: 0, 1, 2 …
+/// The keys of one shard, or the groups of one window: 0, 1, 2 …
 pub(crate) struct Keys {
     schema: SchemaRef,
     values: Box<dyn GroupValues>,
@@ -100,8 +100,12 @@ impl Keys {
         self.renumber(batch_from_bytes(bytes)?.columns())
     }
 
-    /// Takes all keys out. They may come back in a sibling type (a view for a string).
-    fn emit(&mut self) -> Result<Vec<ArrayRef>> {
+    /// Takes all keys out, a column each. What is left is not fit for use.
+    pub(crate) fn emit(&mut self) -> Result<Vec<ArrayRef>> {
+        if self.schema.fields().is_empty() {
+            return Ok(Vec::new());
+        }
+        // They may come back in a sibling type (a view for a string).
         let columns = self.values.emit(EmitTo::All)?.into_iter().zip(self.schema.fields());
         columns.map(|(column, field)| Ok(cast(&column, field.data_type())?)).collect()
     }

@@ -18,18 +18,18 @@
 //! | [`session`] | SESSION: rows held until their session has closed |
 //! | [`held`] | rows kept by number |
 //! | [`lateness`] | an operator's watermark, and its late rows |
+//! | [`late_rows`] | the table that late rows are written to |
 //! | [`in_time`] | late rows left out, for operators of several inputs |
 //! | [`interval_join`] | two streams, where the time of one bounds the time of the other |
 //! | [`join`] | what joins have in common |
 //! | [`lookup_join`] | a stream and a bounded table |
 //! | [`temporal_join`] | a stream and a versioned table |
-//! | [`aggregate`] | aggregates by window |
-//! | [`groups`] | the groups of a GROUP BY, numbered |
+//! | [`aggregate`] | aggregates by window, and their early results |
 //! | [`waiting`] | rows that wait, and come out in the order of event time |
 //! | [`in_order`] | the same by the watermark of their own input; late ones dropped |
 //! | [`over`] | aggregates OVER the rows before each row |
 //! | [`deduplicate`] | the first row of each key; distinct rows |
-//! | [`keys`] | keys of keyed state, numbered |
+//! | [`keys`] | keys of keyed state and groups of a GROUP BY, numbered |
 //! | [`train`] | ML_TRAIN |
 //! | [`collect`] | what only DataFusion can do, at the end of a bounded input |
 //! | [`spill`] | batches kept in a file |
@@ -41,7 +41,6 @@ pub(crate) mod collect;
 pub(crate) mod compile;
 pub(crate) mod dataflow;
 pub(crate) mod deduplicate;
-mod groups;
 mod held;
 pub(crate) mod identity;
 pub(crate) mod in_order;
@@ -49,6 +48,7 @@ pub(crate) mod in_time;
 pub(crate) mod interval_join;
 pub(crate) mod join;
 pub(crate) mod keys;
+pub(crate) mod late_rows;
 pub(crate) mod lateness;
 pub(crate) mod lookup_join;
 pub(crate) mod matching;

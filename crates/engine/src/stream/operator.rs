@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use arrow::array::RecordBatch;
 
+use super::lateness::Lateness;
 use crate::{ModelReport, OperatorReport, Result};
 
 /// The watermark before any row.
@@ -21,6 +22,17 @@ pub(crate) trait Operator: Send {
     /// What comes out is appended to `out`, and the time up to which the output is complete is returned.
     fn watermark(&mut self, time: i64, _out: &mut Vec<RecordBatch>) -> Result<i64> {
         Ok(time)
+    }
+
+    /// The watermarks within what the last [`Operator::process`] gave: after how many of its batches each comes. For what is
+    /// to happen at a row and not at the end of its batch.
+    fn watermarks_within(&mut self) -> Vec<(usize, i64)> {
+        Vec::new()
+    }
+
+    /// What judges which rows come too late, for operators that drop such rows.
+    fn lateness(&mut self) -> Option<&mut Lateness> {
+        None
     }
 
     /// Learns that its input is idle, while the event time of others has come to `time`: rows before it that come later are late.

@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 use tidegate_ml::snapshot::{decode, encode};
 
 use super::held::HeldRows;
-use super::lateness::{self, Lateness};
+use super::lateness::{self, LateRow, Lateness};
 use super::operator::{AFTER_ALL, Operator};
 use super::spill::{batch_from_bytes, batch_to_bytes};
 use crate::batch::window::{milliseconds, with_windows};
@@ -98,6 +98,12 @@ struct Arrival {
     time: i64,
     /// The watermark from the rows before.
     watermark: i64,
+}
+
+impl Arrival {
+    fn late(self) -> LateRow {
+        LateRow { row: self.row as usize, time: Some(self.time), watermark: self.watermark }
+    }
 }
 
 impl Sessions {
@@ -197,7 +203,7 @@ impl Sessions {
 
 impl Shard {
     /// Takes rows in, and gives back those that came too late. `first` is the number of the batch's first row.
-    fn take_in(&mut self, arrivals: &[Arrival], keys: Option<&Rows>, gap_ms: i64, first: u64) -> Vec<u32> {
+    fn take_in(&mut self, arrivals: &[Arrival], keys: Option<&Rows>, gap_ms: i64, first: u64) -> Vec<LateRow> {
         let mut late = Vec::new();
         for arrival in arrivals {
             let keyed = keys.map(|keys| keys.row(arrival.row as usize));
@@ -205,7 +211,7 @@ impl Shard {
             let number = first + u64::from(arrival.row);
             if let Some(of_key) = self.keys.get_mut(key) {
                 if !of_key.take_in(*arrival, gap_ms, number) {
-                    late.push(arrival.row);
+                    late.push(arrival.late());
                 } else if of_key.first_end() < of_key.due {
                     of_key.due = of_key.first_end();
                     self.due.push(Reverse((of_key.due, Arc::from(key))));
@@ -215,7 +221,7 @@ impl Shard {
             let mut of_key = OfKey::default();
             match of_key.take_in(*arrival, gap_ms, number) {
                 true => self.insert(Arc::from(key), of_key),
-                false => late.push(arrival.row),
+                false => late.push(arrival.late()),
             }
         }
         late
@@ -309,17 +315,18 @@ impl Operator for Sessions {
         let keys = if keys.is_empty() { None } else { Some(self.converter.convert_columns(&keys)?) };
         let (keys, gap_ms, first) = (keys.as_ref(), self.gap_ms, self.arrived);
         let shards = &mut self.shards;
-        let late: Vec<u32> = self.threads.install(|| {
+        let late: Vec<LateRow> = self.threads.install(|| {
             let take_in = |(shard, arrivals): (&mut Shard, Vec<Arrival>)| shard.take_in(&arrivals, keys, gap_ms, first);
             shards.par_iter_mut().zip(arrivals).flat_map_iter(take_in).collect()
         });
-        self.lateness.add_late(late.len() as u64);
         self.arrived += rows as u64;
 
         let mut kept: Vec<bool> = (0..rows).map(|row| times.is_valid(row)).collect();
-        for row in late {
-            kept[row as usize] = false;
+        for late in late {
+            kept[late.row] = false;
+            self.lateness.late(late);
         }
+        self.lateness.end_batch(&batch)?;
         let numbers = (first..).zip(&kept).filter(|(_, kept)| **kept).map(|(number, _)| number).collect();
         let batch = filter_record_batch(&batch, &BooleanArray::from(kept))?;
         self.held.push(numbers, batch)
@@ -335,6 +342,10 @@ impl Operator for Sessions {
 
     fn measure(&mut self) -> Option<u64> {
         Some(self.measure_state())
+    }
+
+    fn lateness(&mut self) -> Option<&mut Lateness> {
+        Some(&mut self.lateness)
     }
 
     fn snapshot(&mut self) -> Result<Vec<u8>> {

@@ -3,6 +3,9 @@
 //!
 //! Lateness is judged row by row, from the times of the rows that came before on this operator's own input, so it does not
 //! depend on how rows are cut into batches. For the same reason the operator passes on its own watermark: see [`Lateness`].
+//!
+//! For early results it cuts its output where its watermark passes a multiple of their interval, and passes the watermark on
+//! right there, so that an aggregate above gives them after the same row, however rows are cut into batches.
 
 use std::sync::Arc;
 
@@ -23,12 +26,28 @@ pub(crate) struct AssignWindows {
     windows: Windows,
     schema: SchemaRef,
     lateness: Lateness,
+    /// The interval of early results in milliseconds, if an aggregate above gives them.
+    early_ms: Option<i64>,
+    /// See [`Operator::watermarks_within`].
+    within: Vec<(usize, i64)>,
 }
 
 impl AssignWindows {
-    pub(crate) fn new(time: Arc<dyn PhysicalExpr>, windows: Windows, lateness: Lateness, schema: SchemaRef) -> Self {
-        Self { time, windows, schema, lateness }
+    pub(crate) fn new(
+        time: Arc<dyn PhysicalExpr>,
+        windows: Windows,
+        lateness: Lateness,
+        schema: SchemaRef,
+        early_ms: Option<i64>,
+    ) -> Self {
+        Self { time, windows, schema, lateness, early_ms, within: Vec::new() }
     }
+}
+
+/// Whether early results are due when a watermark moves: it passes a multiple of their interval. The first watermark of all
+/// only says where time begins.
+pub(super) fn is_due(before: i64, now: i64, every_ms: i64) -> bool {
+    before.div_euclid(every_ms) < now.div_euclid(every_ms)
 }
 
 impl Operator for AssignWindows {
@@ -46,7 +65,14 @@ impl Operator for AssignWindows {
                 }
             }
             self.lateness.row(time, late);
+            if self.early_ms.is_some_and(|every| is_due(watermark, self.lateness.watermark(), every)) {
+                if !assigned.is_empty() {
+                    out.push(std::mem::take(&mut assigned).apply(&batch, &self.schema)?);
+                }
+                self.within.push((out.len(), self.lateness.watermark()));
+            }
         }
+        self.lateness.end_batch(&batch)?;
         if !assigned.is_empty() {
             out.push(assigned.apply(&batch, &self.schema)?);
         }
@@ -55,6 +81,14 @@ impl Operator for AssignWindows {
 
     fn watermark(&mut self, time: i64, _out: &mut Vec<RecordBatch>) -> Result<i64> {
         Ok(self.lateness.advance(time))
+    }
+
+    fn watermarks_within(&mut self) -> Vec<(usize, i64)> {
+        std::mem::take(&mut self.within)
+    }
+
+    fn lateness(&mut self) -> Option<&mut Lateness> {
+        Some(&mut self.lateness)
     }
 
     fn idle(&mut self, time: i64, _out: &mut Vec<RecordBatch>) -> Result<i64> {
@@ -93,7 +127,7 @@ mod tests {
         let time = |name: &str| Field::new(name, DataType::Timestamp(TimeUnit::Millisecond, None), true);
         let schema = Arc::new(Schema::new(["t", "window_start", "window_end", "window_time"].map(time).to_vec()));
         let windows = Windows { function: WindowFunction::Hop, step_ms: 5, size_ms: 10, offset_ms: 0 };
-        AssignWindows::new(Arc::new(Column::new("t", 0)), windows, Lateness::new(origin), schema)
+        AssignWindows::new(Arc::new(Column::new("t", 0)), windows, Lateness::new(origin), schema, None)
     }
 
     fn process(operator: &mut AssignWindows, times: &[Option<i64>]) -> Vec<(i64, i64)> {
@@ -118,6 +152,16 @@ mod tests {
         resumed.restore(&state).unwrap();
         assert_eq!((resumed.watermark(100, &mut Vec::new()).unwrap(), resumed.lateness.rows_late()), (5, 2));
         assert_eq!(resumed.watermark(AFTER_ALL, &mut Vec::new()).unwrap(), AFTER_ALL);
+    }
+
+    #[test]
+    fn output_is_cut_where_early_results_are_due() {
+        let mut operator = operator(Origin::Rows { delay_ms: 0 });
+        operator.early_ms = Some(4);
+        // At 3 time begins; 5 passes 4, and 12 passes 8 and 12.
+        assert_eq!(process(&mut operator, &[Some(3), Some(5), Some(7), Some(12), Some(13)]).len(), 10);
+        assert_eq!(operator.watermarks_within(), [(1, 3), (2, 5), (3, 12)]);
+        assert!(operator.watermarks_within().is_empty());
     }
 
     /// Over the time of windows: several rows have the time at which their window closed, and none is late.

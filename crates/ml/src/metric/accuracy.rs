@@ -2,7 +2,7 @@
 
 use super::aggregate::{grouped, single};
 use super::classes::ClassKind;
-use super::counts::{ClassMeasure, Counting, Summary};
+use super::counts::{ClassMeasure, Counting, Shares, Summary};
 use super::parameters::Parameters;
 use super::{Argument, MetricDef};
 use crate::{Expression, Result};
@@ -66,16 +66,20 @@ pub static ML_BALANCED_ACCURACY: MetricDef = MetricDef {
 };
 
 #[derive(Debug)]
-struct Accuracy;
+pub(super) struct Accuracy;
 
 impl ClassMeasure for Accuracy {
     fn of(&self, counts: &Summary, _: ClassKind) -> Option<f64> {
         Some(counts.correct() as f64 / counts.rows as f64)
     }
+
+    fn of_shares(&self, shares: &Shares, _: ClassKind) -> Option<f64> {
+        Some(shares.classes.iter().map(|class| class.correct).sum::<f64>() / shares.rows)
+    }
 }
 
 #[derive(Debug)]
-struct BalancedAccuracy;
+pub(super) struct BalancedAccuracy;
 
 impl ClassMeasure for BalancedAccuracy {
     fn of(&self, counts: &Summary, _: ClassKind) -> Option<f64> {
@@ -83,14 +87,20 @@ impl ClassMeasure for BalancedAccuracy {
         let recalls: f64 = labels.clone().map(|class| class.correct as f64 / class.actual as f64).sum();
         Some(recalls / labels.count() as f64)
     }
+
+    fn of_shares(&self, shares: &Shares, _: ClassKind) -> Option<f64> {
+        let labels = shares.classes.iter().filter(|class| class.actual > 0.0);
+        let recalls: f64 = labels.clone().map(|class| class.correct / class.actual).sum();
+        Some(recalls / labels.count() as f64)
+    }
 }
 
-fn accuracy(given: &[Expression]) -> Result<Counting<Accuracy>> {
+pub(super) fn accuracy(given: &[Expression]) -> Result<Counting<Accuracy>> {
     Parameters::new("ML_ACCURACY", "", given).finish()?;
     Ok(Counting::new(Accuracy))
 }
 
-fn balanced_accuracy(given: &[Expression]) -> Result<Counting<BalancedAccuracy>> {
+pub(super) fn balanced_accuracy(given: &[Expression]) -> Result<Counting<BalancedAccuracy>> {
     Parameters::new("ML_BALANCED_ACCURACY", "", given).finish()?;
     Ok(Counting::new(BalancedAccuracy))
 }

@@ -2,7 +2,7 @@
 
 use super::aggregate::{grouped, single};
 use super::classes::ClassKind;
-use super::counts::{ClassMeasure, Counting, Summary};
+use super::counts::{ClassMeasure, ClassShare, Counting, Shares, Summary};
 use super::parameters::Parameters;
 use super::{Argument, MetricDef};
 use crate::{Expression, Result};
@@ -84,6 +84,17 @@ fn covariances(counts: &Summary) -> (i128, i128, i128) {
     (both, predicted, actual)
 }
 
+/// The weight of pairs of a label and a prediction of different classes, which chance would put together: n² − Σ t p, without
+/// a difference that loses digits.
+fn apart(shares: &Shares) -> f64 {
+    shares.classes.iter().map(|class| class.actual * class.others_predicted).sum()
+}
+
+/// The weight of rows that were predicted wrong.
+fn wrong(shares: &Shares) -> f64 {
+    shares.classes.iter().map(|class| class.actual - class.correct).sum()
+}
+
 #[derive(Debug)]
 pub(super) struct Kappa;
 
@@ -94,6 +105,11 @@ impl ClassMeasure for Kappa {
             counts.classes.iter().map(|class| i128::from(class.actual) * i128::from(class.predicted)).sum();
         let beyond_chance = rows * i128::from(counts.correct()) - chance;
         (chance < rows * rows).then(|| beyond_chance as f64 / (rows * rows - chance) as f64)
+    }
+
+    fn of_shares(&self, shares: &Shares, _: ClassKind) -> Option<f64> {
+        let apart = apart(shares);
+        (apart > 0.0).then(|| 1.0 - wrong(shares) * shares.rows / apart)
     }
 }
 
@@ -108,14 +124,24 @@ impl ClassMeasure for Mcc {
         }
         Some(both as f64 / ((predicted as f64) * (actual as f64)).sqrt())
     }
+
+    fn of_shares(&self, shares: &Shares, _: ClassKind) -> Option<f64> {
+        let spread = |of: fn(&ClassShare) -> f64| shares.classes.iter().map(of).sum::<f64>();
+        let predicted = spread(|class| class.predicted * class.others_predicted);
+        let actual = spread(|class| class.actual * class.others_actual);
+        if predicted == 0.0 || actual == 0.0 {
+            return Some(0.0);
+        }
+        Some((apart(shares) - wrong(shares) * shares.rows) / (predicted.sqrt() * actual.sqrt()))
+    }
 }
 
-fn kappa(given: &[Expression]) -> Result<Counting<Kappa>> {
+pub(super) fn kappa(given: &[Expression]) -> Result<Counting<Kappa>> {
     Parameters::new("ML_KAPPA", "", given).finish()?;
     Ok(Counting::new(Kappa))
 }
 
-fn mcc(given: &[Expression]) -> Result<Counting<Mcc>> {
+pub(super) fn mcc(given: &[Expression]) -> Result<Counting<Mcc>> {
     Parameters::new("ML_MCC", "", given).finish()?;
     Ok(Counting::new(Mcc))
 }

@@ -156,7 +156,43 @@ pub(super) struct Summary {
     pub(super) positive: ClassCount,
 }
 
+/// Counts of one class as numbers, which may be of rows that weigh less than one.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct ClassShare {
+    pub(super) actual: f64,
+    pub(super) predicted: f64,
+    pub(super) correct: f64,
+    /// How often other classes were the label, and how often they were predicted.
+    pub(super) others_actual: f64,
+    pub(super) others_predicted: f64,
+}
+
+/// What measures are computed from where rows weigh.
+#[derive(Debug)]
+pub(super) struct Shares {
+    pub(super) rows: f64,
+    pub(super) classes: Vec<ClassShare>,
+    /// Of the class true or 1.
+    pub(super) positive: ClassShare,
+}
+
 impl Summary {
+    /// The same as numbers.
+    pub(super) fn shares(&self) -> Shares {
+        let share = |count: &ClassCount| ClassShare {
+            actual: count.actual as f64,
+            predicted: count.predicted as f64,
+            correct: count.correct as f64,
+            others_actual: (self.rows - count.actual) as f64,
+            others_predicted: (self.rows - count.predicted) as f64,
+        };
+        Shares {
+            rows: self.rows as f64,
+            classes: self.classes.iter().map(share).collect(),
+            positive: share(&self.positive),
+        }
+    }
+
     /// How many rows were predicted right.
     pub(super) fn correct(&self) -> u64 {
         self.classes.iter().map(|count| count.correct).sum()
@@ -167,6 +203,9 @@ impl Summary {
 pub(super) trait ClassMeasure: std::fmt::Debug + Send + Sync + 'static {
     /// The measure; `None` where it is undefined. There is at least one row.
     fn of(&self, counts: &Summary, kind: ClassKind) -> Option<f64>;
+
+    /// The same of rows that weigh.
+    fn of_shares(&self, shares: &Shares, kind: ClassKind) -> Option<f64>;
 
     /// Whether the measure takes these classes.
     fn check(&self, index: &ClassIndex) -> Result<()> {
@@ -185,6 +224,11 @@ pub(super) struct Counting<M> {
 impl<M: ClassMeasure> Counting<M> {
     pub(super) fn new(measure: M) -> Self {
         Self { index: ClassIndex::new(MAX_CLASSES), measure }
+    }
+
+    /// The measure, for rows that weigh.
+    pub(super) fn into_measure(self) -> M {
+        self.measure
     }
 }
 

@@ -344,8 +344,8 @@ impl Classification {
         let counts = self.counts.summary(&self.index);
         let kind = self.index.kind().filter(|_| counts.rows > 0);
         let of = |measure: &dyn Fn(ClassKind) -> Option<f64>| kind.and_then(measure);
-        let precision = of(&|_| Some(Fraction::Precision.averaged(&counts, Average::Macro)));
-        let recall = of(&|_| Some(Fraction::Recall.averaged(&counts, Average::Macro)));
+        let precision = of(&|_| Some(Fraction::Precision.averaged(&counts.shares(), Average::Macro)));
+        let recall = of(&|_| Some(Fraction::Recall.averaged(&counts.shares(), Average::Macro)));
         let f1 = precision.zip(recall).map(|(p, r)| if p + r == 0.0 { 0.0 } else { 2.0 * p * r / (p + r) });
         let mut values = vec![
             ("Accuracy", of(&|_| Some(counts.correct() as f64 / counts.rows as f64))),

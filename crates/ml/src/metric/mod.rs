@@ -12,6 +12,9 @@
 //! | fixed       | [`ML_APPROX_ROC_AUC`]                                                            |
 //! | by row      | [`ML_ROC_AUC`], [`ML_PR_AUC`]: 8 bytes each                                      |
 //!
+//! Those that are made of sums and counts have a form whose old rows fade, [`FADING_METRICS`]: there the order of rows does
+//! matter, and merging takes in the state of the rows that came after.
+//!
 //! [`Evaluation`] takes all those of a task at once, [`ConfusionMatrix`] and [`roc_curve`] what takes more than a
 //! number to say. Adding a metric is a file of its own (or a few lines beside its kin) and a line in [`METRICS`].
 
@@ -33,6 +36,7 @@ mod counts;
 mod evaluation;
 mod exact_sum;
 mod explained_variance;
+mod fading;
 mod mean;
 mod numbering;
 mod parameters;
@@ -56,6 +60,7 @@ pub use confusion_matrix::{ConfusionMatrix, ConfusionRow};
 pub use counts::MAX_CLASSES;
 pub use evaluation::Evaluation;
 pub use explained_variance::{ML_EXPLAINED_VARIANCE, ML_R2};
+pub use fading::{FADING_METRICS, why_not_fading};
 pub use precision_recall::{ML_F1, ML_FBETA, ML_PRECISION, ML_RECALL, ML_SPECIFICITY};
 pub use probability::{ML_BRIER_SCORE, ML_LOG_LOSS};
 pub use ranking::{Ranking, Scores};
@@ -94,7 +99,7 @@ pub static METRICS: &[&MetricDef] = &[
 /// assert!(tidegate_ml::metric::find("ML_F0").is_none());
 /// ```
 pub fn find(name: &str) -> Option<&'static MetricDef> {
-    METRICS.iter().copied().find(|metric| metric.name.eq_ignore_ascii_case(name))
+    METRICS.iter().chain(FADING_METRICS).copied().find(|metric| metric.name.eq_ignore_ascii_case(name))
 }
 
 /// The declaration of a metric.

@@ -14,7 +14,7 @@
 
 use super::aggregate::{grouped, single};
 use super::classes::{ClassIndex, ClassKind, ClassValue};
-use super::counts::{ClassCount, ClassMeasure, Counting, Summary};
+use super::counts::{ClassMeasure, ClassShare, Counting, Shares, Summary};
 use super::parameters::Parameters;
 use super::{Argument, MetricDef};
 use crate::{Error, Expression, Result};
@@ -205,31 +205,31 @@ pub(super) enum Fraction {
 
 impl Fraction {
     /// Numerator and denominator.
-    fn of(self, class: ClassCount, rows: u64) -> (f64, f64) {
+    fn of(self, class: &ClassShare) -> (f64, f64) {
         match self {
-            Self::Precision => (class.correct as f64, class.predicted as f64),
-            Self::Recall => (class.correct as f64, class.actual as f64),
+            Self::Precision => (class.correct, class.predicted),
+            Self::Recall => (class.correct, class.actual),
             Self::Specificity => {
-                let others = rows - class.actual;
-                ((others - (class.predicted - class.correct)) as f64, others as f64)
+                let others = class.others_actual;
+                (others - (class.predicted - class.correct), others)
             }
             Self::F { beta } => {
                 let squared = beta * beta;
-                ((1.0 + squared) * class.correct as f64, squared * class.actual as f64 + class.predicted as f64)
+                ((1.0 + squared) * class.correct, squared * class.actual + class.predicted)
             }
         }
     }
 
     /// Of all classes. There is at least one row.
-    pub(super) fn averaged(self, counts: &Summary, average: Average) -> f64 {
-        let fractions = counts.classes.iter().map(|&class| self.of(class, counts.rows));
+    pub(super) fn averaged(self, shares: &Shares, average: Average) -> f64 {
+        let fractions = shares.classes.iter().map(|class| self.of(class));
         match average {
-            Average::Binary => quotient(self.of(counts.positive, counts.rows)),
-            Average::Macro => fractions.map(quotient).sum::<f64>() / counts.classes.len() as f64,
+            Average::Binary => quotient(self.of(&shares.positive)),
+            Average::Macro => fractions.map(quotient).sum::<f64>() / shares.classes.len() as f64,
             Average::Micro => quotient(fractions.fold((0.0, 0.0), |sum, of| (sum.0 + of.0, sum.1 + of.1))),
             Average::Weighted => {
-                let weighted = fractions.zip(&counts.classes).map(|(of, class)| quotient(of) * class.actual as f64);
-                weighted.sum::<f64>() / counts.rows as f64
+                let weighted = fractions.zip(&shares.classes).map(|(of, class)| quotient(of) * class.actual);
+                weighted.sum::<f64>() / shares.rows
             }
         }
     }
@@ -240,7 +240,7 @@ fn quotient((numerator, denominator): (f64, f64)) -> f64 {
 }
 
 #[derive(Debug)]
-struct Averaged {
+pub(super) struct Averaged {
     metric: &'static str,
     fraction: Fraction,
     /// `None`: by the type of the classes.
@@ -249,8 +249,12 @@ struct Averaged {
 
 impl ClassMeasure for Averaged {
     fn of(&self, counts: &Summary, kind: ClassKind) -> Option<f64> {
+        self.of_shares(&counts.shares(), kind)
+    }
+
+    fn of_shares(&self, shares: &Shares, kind: ClassKind) -> Option<f64> {
         let by_kind = if kind == ClassKind::Boolean { Average::Binary } else { Average::Macro };
-        Some(self.fraction.averaged(counts, self.average.unwrap_or(by_kind)))
+        Some(self.fraction.averaged(shares, self.average.unwrap_or(by_kind)))
     }
 
     fn check(&self, index: &ClassIndex) -> Result<()> {
@@ -269,11 +273,11 @@ impl ClassMeasure for Averaged {
     }
 }
 
-fn averaged(metric: &MetricDef, fraction: Fraction, given: &[Expression]) -> Result<Counting<Averaged>> {
+pub(super) fn averaged(metric: &MetricDef, fraction: Fraction, given: &[Expression]) -> Result<Counting<Averaged>> {
     with_average(metric, fraction, Parameters::new(metric.name, metric.parameters, given))
 }
 
-fn f_beta(given: &[Expression]) -> Result<Counting<Averaged>> {
+pub(super) fn f_beta(given: &[Expression]) -> Result<Counting<Averaged>> {
     let mut parameters = Parameters::new(ML_FBETA.name, ML_FBETA.parameters, given);
     match parameters.number("beta")? {
         Some(beta) if beta > 0.0 && beta.is_finite() => with_average(&ML_FBETA, Fraction::F { beta }, parameters),

@@ -182,7 +182,7 @@ impl Term for SquaredError {
 }
 
 #[derive(Debug)]
-struct RootSquaredError;
+pub(super) struct RootSquaredError;
 
 impl Term for RootSquaredError {
     type Pairs = Numbers;
@@ -210,7 +210,7 @@ impl Term for RelativeError {
 }
 
 #[derive(Debug)]
-struct SymmetricError;
+pub(super) struct SymmetricError;
 
 impl Term for SymmetricError {
     type Pairs = Numbers;

@@ -11,6 +11,7 @@ mod writer;
 pub(crate) use message::{JsonDecoder, JsonMessageEncoder};
 pub(crate) use reader::JsonReader;
 pub(crate) use writer::JsonEncoder;
+pub use writer::json_rows;
 
 use tidegate_options::{Kind, OptionDef};
 

@@ -1,6 +1,6 @@
 //! Writes JSON lines.
 
-use arrow::array::RecordBatch;
+use arrow::array::{RecordBatch, StringArray};
 use arrow::json::WriterBuilder;
 use arrow::json::writer::LineDelimited;
 
@@ -29,4 +29,15 @@ impl TextEncoder for JsonEncoder {
     fn accepts_header(&self, _first_line: &[u8]) -> Result<(), String> {
         Ok(())
     }
+}
+
+/// Each row as the line that the format `json` has for it.
+///
+/// # Errors
+/// A column is of a type that has no form in JSON.
+pub fn json_rows(batch: &RecordBatch) -> Result<StringArray> {
+    let mut lines = Vec::new();
+    JsonEncoder.encode(batch, &mut lines)?;
+    // Text in JSON has its line ends escaped.
+    Ok(String::from_utf8_lossy(&lines).lines().map(Some).collect())
 }

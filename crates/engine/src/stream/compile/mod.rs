@@ -50,10 +50,12 @@ use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 
 use self::expression::{column, physical, physical_all};
+use self::scan::Shared;
 use self::visit::{stage_table, train_node, visit};
 use super::dataflow::{Dataflow, Making, Output};
 use super::identity::{Description, columns, expression, expressions};
 use super::in_time::InTime;
+use super::late_rows::LateRows;
 use super::merge::Merge;
 use super::stage::StageTable;
 use super::stateless::{Elements, Filter, Predict, Project};
@@ -83,6 +85,12 @@ pub(crate) struct Setting {
     /// Where an operator spreads the work on one batch.
     pub threads: Arc<rayon::ThreadPool>,
     pub train: TrainSetting,
+    /// How long windows are held open for late rows, in milliseconds of event time.
+    pub allowed_lateness_ms: i64,
+    /// The interval of early results of windows, in milliseconds of event time.
+    pub early_ms: Option<i64>,
+    /// The table that late rows are written to.
+    pub late_rows: Option<LateRows>,
     /// How much memory the state of the job's operators may take, the table that a lookup join holds included.
     pub memory_bytes_max: usize,
     /// The views of the script, and the lines that they are on.
@@ -104,12 +112,25 @@ pub(crate) struct Compiler<'a> {
     trained: Vec<(TrainNode, Output, Arc<StageTable>)>,
     /// The names of the files of stages so far.
     files: Vec<String>,
+    /// The tables that are read already.
+    scans: Vec<(Shared, Output)>,
+    /// What is being lowered goes straight to a sink: through filters and projections, that is.
+    straight: bool,
+    /// The interval at which the windows that are lowered next give early results.
+    early_ms: Option<i64>,
 }
 
 impl<'a> Compiler<'a> {
     pub(crate) fn new(setting: &'a Setting) -> Self {
-        let dataflow = Dataflow::new(setting.max_drift_ms, setting.memory_bytes_max as u64);
-        Self { setting, dataflow, trained: Vec::new(), files: Vec::new() }
+        Self {
+            setting,
+            dataflow: Dataflow::new(setting.max_drift_ms, setting.memory_bytes_max as u64),
+            trained: Vec::new(),
+            files: Vec::new(),
+            scans: Vec::new(),
+            straight: false,
+            early_ms: None,
+        }
     }
 
     /// Adds a plan whose rows go to a sink of this name. `declared` and `line` are of the sink and of its INSERT: they tell its
@@ -122,7 +143,10 @@ impl<'a> Compiler<'a> {
         Ok(())
     }
 
-    pub(crate) fn finish(self) -> Dataflow {
+    pub(crate) fn finish(mut self) -> Dataflow {
+        if let Some(late_rows) = &self.setting.late_rows {
+            self.dataflow.add_late_rows(late_rows);
+        }
         self.dataflow
     }
 
@@ -130,7 +154,10 @@ impl<'a> Compiler<'a> {
     fn compile(&mut self, plan: &LogicalPlan) -> Result<Output> {
         let plan = self.cut(plan.clone())?;
         let plan = self.optimize(&plan)?;
-        self.lower(&plan)
+        self.straight = true;
+        let output = self.lower(&plan);
+        self.straight = false;
+        output
     }
 
     /// Optimises a plan, and marks the event times that come out of its joins.
@@ -211,6 +238,14 @@ impl<'a> Compiler<'a> {
 
     /// Turns an optimised plan into operators.
     fn lower(&mut self, plan: &LogicalPlan) -> Result<Output> {
+        let before = self.straight;
+        self.straight &= is_straight(plan) || matches!(plan, LogicalPlan::Aggregate(_));
+        let output = self.lower_node(plan);
+        self.straight = before;
+        output
+    }
+
+    fn lower_node(&mut self, plan: &LogicalPlan) -> Result<Output> {
         match plan {
             LogicalPlan::SubqueryAlias(alias) => self.lower(&alias.input),
             LogicalPlan::Projection(projection) if !has_subquery(&projection.expr) => {
@@ -308,5 +343,16 @@ impl<'a> Compiler<'a> {
                 "use filters, projections, UNION ALL, windows, OVER aggregates, joins, DISTINCT and the ML functions",
             ),
         }
+    }
+}
+
+/// Whether what comes out of this node are rows of its input, changed one by one.
+fn is_straight(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::SubqueryAlias(_) | LogicalPlan::Projection(_) | LogicalPlan::Filter(_) | LogicalPlan::Union(_) => {
+            true
+        }
+        LogicalPlan::Extension(extension) => extension.node.as_any().is::<PredictNode>(),
+        _ => false,
     }
 }

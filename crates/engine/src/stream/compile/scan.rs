@@ -3,19 +3,29 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use datafusion::logical_expr::{LogicalPlan, TableScan};
+use arrow::datatypes::SchemaRef;
+use datafusion::logical_expr::{Expr, LogicalPlan, TableScan};
 use tidegate_connectors::ScanRequest;
 
 use super::Compiler;
 use super::expression::column;
 use super::visit::{connector_table, stage_table};
 use crate::catalog::monitor::storage;
+use crate::catalog::table::ConnectorTable;
 use crate::plan::attribute::{Rowtime, rowtime};
 use crate::stream::dataflow::Output;
 use crate::stream::identity::{self, Description, Identity};
 use crate::stream::source::{Input, Pace, Source};
 use crate::stream::stateless::Project;
 use crate::{Error, Result};
+
+/// What makes a scan equal to another.
+#[derive(PartialEq)]
+pub(super) struct Shared {
+    table: String,
+    projection: Option<Vec<usize>>,
+    filters: Vec<Expr>,
+}
 
 impl Compiler<'_> {
     /// A scan of a connector's table, or of what another operator of the job gives.
@@ -38,6 +48,18 @@ impl Compiler<'_> {
         let Some(table) = connector_table(plan) else {
             return self.elsewhere(plan, "this table", "use a table declared with CREATE TABLE");
         };
+        // Equal scans are one: several models over one table read it once.
+        let shared =
+            Shared { table: table.name.clone(), projection: scan.projection.clone(), filters: scan.filters.clone() };
+        if let Some((_, output)) = self.scans.iter().find(|(known, _)| *known == shared) {
+            return Ok(*output);
+        }
+        let output = self.source_of(&table, scan, schema)?;
+        self.scans.push((shared, output));
+        Ok(output)
+    }
+
+    fn source_of(&mut self, table: &ConnectorTable, scan: &TableScan, schema: SchemaRef) -> Result<Output> {
         let rowtime = rowtime(&scan.projected_schema);
         let pace = self.pace(rowtime);
         if self.setting.checking {

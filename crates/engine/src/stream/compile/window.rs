@@ -17,7 +17,7 @@ use super::visit::{stage_table, visit};
 use crate::Result;
 use crate::plan::attribute::{WindowEdge, window_edge};
 use crate::plan::window::{SessionNode, WindowFunction, WindowNode, Windows};
-use crate::stream::aggregate::{Aggregate, WindowAggregate};
+use crate::stream::aggregate::{Aggregate, Emission, WindowAggregate};
 use crate::stream::dataflow::Output;
 use crate::stream::identity::{Description, columns, expression, expressions, span};
 use crate::stream::lateness::{Lateness, Origin};
@@ -39,11 +39,13 @@ impl Compiler<'_> {
             };
             return self.elsewhere(plan, construct, EVENT_TIME_WANTED);
         };
+        let early_ms = self.early_ms.take();
         let input = self.lower_timed(&window.input, &window.time)?;
         let schema = window.input.schema();
         let time = physical(&window.time, schema)?;
-        let lateness = Lateness::new(origin(&window.time, schema, delay_ms));
-        let operator = AssignWindows::new(time, window.windows, lateness, Arc::clone(window.schema.inner()));
+        let lateness = Lateness::new(self.origin(&window.time, schema, delay_ms));
+        let output = Arc::clone(window.schema.inner());
+        let operator = AssignWindows::new(time, window.windows, lateness, output, early_ms);
         let Windows { function, step_ms, size_ms, offset_ms } = window.windows;
         let mut description = Description::window(function.name())
             .on("time", expression(&window.time))
@@ -66,7 +68,7 @@ impl Compiler<'_> {
             physical(&session.time, schema)?,
             physical_all(&session.keys, schema)?,
             session.gap_ms,
-            Lateness::new(origin(&session.time, schema, delay_ms)),
+            Lateness::new(self.origin(&session.time, schema, delay_ms)),
             Arc::clone(schema.inner()),
             Arc::clone(session.schema.inner()),
             self.setting.shards,
@@ -88,6 +90,15 @@ impl Compiler<'_> {
                 self.lower(&self.merged(input, rowtime.column)?)
             }
             _ => self.lower(input),
+        }
+    }
+
+    /// Where the watermark of a window over this event time comes from. Windows held open longer are windows whose watermark is
+    /// further behind.
+    fn origin(&self, time: &Expr, schema: &DFSchema, delay_ms: i64) -> Origin {
+        match is_edge(time, schema, WindowEdge::Last) {
+            true => Origin::Input,
+            false => Origin::Rows { delay_ms: delay_ms.saturating_add(self.setting.allowed_lateness_ms) },
         }
     }
 
@@ -131,7 +142,12 @@ impl Compiler<'_> {
         aggregate: &logical_expr::Aggregate,
         window_end: Option<usize>,
     ) -> Result<Output> {
+        let window = window_end.and_then(|_| window_below(&aggregate.input));
+        let early_ms = self.setting.early_ms.filter(|_| self.straight && matches!(window, Some(Below::Grid)));
+        self.straight = false;
+        self.early_ms = early_ms;
         let input = self.lower(&aggregate.input)?;
+        let emission = Emission { window_end, sessions: matches!(window, Some(Below::Sessions)), early_ms };
         let schema = aggregate.input.schema();
         let groups = physical_all(&aggregate.group_expr, schema)?;
         let aggregates = aggregate
@@ -142,13 +158,15 @@ impl Compiler<'_> {
                 let planning = PhysicalPlanningContext::default();
                 let LoweredAggregate { aggregate, filter, .. } =
                     LoweredAggregateBuilder::new(expr, schema, schema.as_arrow(), &properties, &planning).build()?;
+                // Refuses wrong parameters before any row has come.
+                aggregate.create_accumulator()?;
                 Ok(Aggregate { function: aggregate, filter })
             })
             .collect::<Result<Vec<_>>>()?;
         let output: SchemaRef = Arc::clone(aggregate.schema.inner());
         let operator = WindowAggregate::new(
             groups,
-            window_end,
+            emission,
             aggregates,
             Arc::clone(&output),
             self.setting.shards,
@@ -174,10 +192,28 @@ pub(super) fn is_edge(expr: &Expr, schema: &DFSchema, edge: WindowEdge) -> bool 
     }
 }
 
-/// Where the watermark of a window over this event time comes from.
-fn origin(time: &Expr, schema: &DFSchema, delay_ms: i64) -> Origin {
-    match is_edge(time, schema, WindowEdge::Last) {
-        true => Origin::Input,
-        false => Origin::Rows { delay_ms },
+/// The windows that an aggregate is over.
+enum Below {
+    /// TUMBLE, HOP or CUMULATE over the event time of rows.
+    Grid,
+    Sessions,
+}
+
+/// The windows below filters and projections.
+fn window_below(plan: &LogicalPlan) -> Option<Below> {
+    match plan {
+        LogicalPlan::SubqueryAlias(alias) => window_below(&alias.input),
+        LogicalPlan::Projection(projection) => window_below(&projection.input),
+        LogicalPlan::Filter(filter) => window_below(&filter.input),
+        LogicalPlan::Extension(extension) => {
+            let node = extension.node.as_any();
+            if node.is::<SessionNode>() {
+                return Some(Below::Sessions);
+            }
+            let window = node.downcast_ref::<WindowNode>()?;
+            let of_rows = window.delay_ms.is_some() && !is_edge(&window.time, window.input.schema(), WindowEdge::Last);
+            of_rows.then_some(Below::Grid)
+        }
+        _ => None,
     }
 }

@@ -47,6 +47,7 @@ use self::frame::{Frame, Leaving, Rows};
 use self::function::OverFunction;
 use super::in_order::{self, InOrder};
 use super::keys::{Keys, key_schema};
+use super::lateness::Lateness;
 use super::operator::{AFTER_ALL, Operator};
 use super::waiting::Ready;
 use crate::plan::attribute::Rowtime;
@@ -335,6 +336,10 @@ impl Operator for Over {
 
     fn measure(&mut self) -> Option<u64> {
         Some(self.measure_state())
+    }
+
+    fn lateness(&mut self) -> Option<&mut Lateness> {
+        Some(self.rows.lateness())
     }
 
     fn snapshot(&mut self) -> Result<Vec<u8>> {
