@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use tidegate_ml::snapshot::decode_first;
 
 use crate::checkpoint::{failed, read_sealed, write_sealed};
-use crate::stream::dataflow::DataflowState;
+use crate::stream::state::DataflowState;
 use crate::{Error, Result};
 
 /// A checkpoint of a job. The number comes first: it is read alone where checkpoints are listed.
@@ -148,6 +148,7 @@ mod tests {
             operators: Vec::new(),
             sinks: Vec::new(),
             identities: Default::default(),
+            generations: BTreeMap::new(),
         };
         Checkpoint { number, ended: false, shows_rows, dataflow, dead_letters: BTreeMap::new(), carried: false }
     }

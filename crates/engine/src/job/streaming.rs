@@ -20,7 +20,8 @@ use super::{Context, Insert, PATIENCE, open_sink, saving};
 use crate::catalog::table::ConnectorTable;
 use crate::requests::{Answer, Inbox, Pending};
 use crate::stream::compile::Compiler;
-use crate::stream::dataflow::{Dataflow, Round, SinkState, Taker};
+use crate::stream::dataflow::{Dataflow, Round, Taker};
+use crate::stream::state::SinkState;
 use crate::{Backpressure, Error, JobReport, Result, SinkReport};
 
 /// Runs INSERTs to the end of their sources, from the last checkpoint if there is one.
@@ -154,6 +155,10 @@ impl<'a> Stream<'a> {
         let mut checkpoints = Checkpoints::new(&context.folder, context.retained);
         let found = checkpoints.find()?;
         let mut compiler = Compiler::new(&context.setting);
+        if let Some(found) = &found {
+            let inserts = inserts.iter().map(|insert| insert.table.name.as_str());
+            compiler.resuming(&found.checkpoint.dataflow.generations, inserts);
+        }
         for insert in inserts {
             compiler.add(&insert.table.name, &insert.declared, insert.line, &insert.plan)?;
         }

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use serde::{Deserialize, Serialize};
 
 use super::identity::{Description, Identity};
 use super::late_rows::{self, LateRows};
@@ -14,7 +13,8 @@ use super::matching::{Matched, Parts, matched};
 use super::memory::Memory;
 use super::operator::{AFTER_ALL, BEFORE_ALL, Operator};
 use super::sink::SinkThread;
-use super::source::{Next, Progress, Source};
+use super::source::{Next, Source};
+use super::state::{DataflowState, Identities, OperatorState, SinkState};
 use crate::batch::scan::with_schema;
 use crate::stopwatch::Stopwatch;
 use crate::{Error, Result};
@@ -92,6 +92,8 @@ pub(crate) struct Dataflow {
     memory: Memory,
     /// Where what is added stands in the script.
     pub making: Making,
+    /// For each INSERT and each ML_TRAIN, in which version of the script it came.
+    pub generations: BTreeMap<String, u32>,
     /// How long batches and watermarks were under way, waiting for sinks included.
     busy: Duration,
 }
@@ -101,48 +103,10 @@ pub(crate) struct Dataflow {
 pub(crate) struct Making {
     pub insert: String,
     pub line: u32,
+    /// The version of the script that it came in, counted from the first that there is state of.
+    pub generation: u32,
     /// The view, and its line, that each kind of operator stands in, where all of the kind stand in one.
     pub views: BTreeMap<&'static str, (String, u32)>,
-}
-
-/// The state of all of it between two rounds.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct DataflowState {
-    pub sources: Vec<Progress>,
-    pub ended: Vec<bool>,
-    pub turn: u64,
-    pub operators: Vec<OperatorState>,
-    pub sinks: Vec<SinkState>,
-    pub identities: Identities,
-}
-
-/// The state of an operator, and the watermarks that it has come to.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct OperatorState {
-    pub state: Vec<u8>,
-    inputs: Vec<i64>,
-    watermark: i64,
-}
-
-/// The state of a sink.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct SinkState {
-    pub key: String,
-    /// What [`tidegate_connectors::Sink::prepare`] returned.
-    pub prepared: Vec<u8>,
-    pub rows: u64,
-    /// Whether all of its rows are visible, so that there is nothing left to do for another run.
-    pub is_visible: bool,
-    /// The folder of a savepoint's files that has its hidden rows, if they have not been taken over yet.
-    pub carried: Option<String>,
-}
-
-/// What the parts of a state are.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Identities {
-    pub sources: Vec<Identity>,
-    pub operators: Vec<Identity>,
-    pub sinks: Vec<Identity>,
 }
 
 impl Dataflow {
@@ -211,9 +175,9 @@ impl Dataflow {
 
     /// With its place in the script.
     fn placed(&self, identity: Identity) -> Identity {
-        let Making { insert, line, views } = &self.making;
+        let Making { insert, line, generation, views } = &self.making;
         let view = views.get(identity.description.kind.as_str()).cloned();
-        Identity { insert: insert.clone(), line: *line, view, ..identity }
+        Identity { insert: insert.clone(), line: *line, generation: *generation, view, ..identity }
     }
 
     /// `declared` is how the table is declared: rows that are not visible yet fit no other declaration.
@@ -482,6 +446,7 @@ impl Dataflow {
                 operators: self.nodes.iter().map(|node| node.identity.clone()).collect(),
                 sinks: self.sinks.iter().map(|sink| sink.identity.clone()).collect(),
             },
+            generations: self.generations.clone(),
         })
     }
 

@@ -87,6 +87,9 @@ pub(crate) struct Identity {
     /// The table of the INSERT that it was first made for, and the line of that.
     pub insert: String,
     pub line: u32,
+    /// In which version of the script what it was made for came. What came later reads its tables from their start, so that it
+    /// shares no state with what was there before.
+    pub generation: u32,
     /// The view that it stands in, and the line of that.
     pub view: Option<(String, u32)>,
     /// The windows that its rows are in.
@@ -150,6 +153,7 @@ impl Identity {
         self.known
             && other.known
             && self.is_kin(other)
+            && self.generation == other.generation
             && self.description.rests_on == other.description.rests_on
             && (self.tables == other.tables || !self.description.name.is_empty())
     }

@@ -5,9 +5,9 @@
 //! the old ones is state that would be lost, and is refused by name unless the user allows it. What is left over of the new ones
 //! begins without a state.
 
-use super::dataflow::{DataflowState, OperatorState, SinkState};
 use super::identity::Identity;
 use super::source::Progress;
+use super::state::{DataflowState, OperatorState, SinkState};
 use crate::{Error, Result};
 
 /// A state, part by part as a dataflow has them; `None` is a part that begins anew.
@@ -33,7 +33,7 @@ pub(crate) struct Parts<'a> {
 /// # Errors
 /// State would be lost: says which, and why.
 pub(crate) fn matched(state: DataflowState, now: &Parts<'_>, allow_dropped: bool) -> Result<Matched> {
-    let DataflowState { sources, ended, turn, operators, sinks, identities } = state;
+    let DataflowState { sources, ended, turn, operators, sinks, identities, .. } = state;
     let of = |part: &[Identity], now: &[&Identity]| pair(&part.iter().collect::<Vec<_>>(), now);
     let source_pairs = of(&identities.sources, &now.sources);
     let operator_pairs = match identities.operators.iter().eq(now.operators.iter().copied()) {
@@ -165,6 +165,13 @@ mod tests {
         // Both changed: nothing says that it is the same one.
         assert_eq!(pairs(&old[..1], &[session("1 h", "c", 7)]), [None]);
         assert_eq!(pairs(&old[..1], &[session("2 h", "a", 1)]), [None]);
+    }
+
+    #[test]
+    fn what_came_later_takes_no_state_of_what_was_there_before() {
+        let new = Identity { generation: 1, ..session("1 h", "new", 1) };
+        assert_eq!(pairs(&[session("1 h", "a", 1)], &[new.clone(), session("1 h", "a", 7)]), [None, Some(0)]);
+        assert_eq!(pairs(&[session("1 h", "a", 1)], &[new]), [None]);
     }
 
     #[test]

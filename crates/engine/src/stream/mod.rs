@@ -61,6 +61,7 @@ pub(crate) mod sink;
 pub(crate) mod source;
 pub(crate) mod spill;
 pub(crate) mod stage;
+pub(crate) mod state;
 pub(crate) mod stateless;
 pub(crate) mod temporal_join;
 pub(crate) mod train;

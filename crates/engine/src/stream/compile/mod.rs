@@ -112,6 +112,10 @@ pub(crate) struct Compiler<'a> {
     trained: Vec<(TrainNode, Output, Arc<StageTable>)>,
     /// The names of the files of stages so far.
     files: Vec<String>,
+    /// In which version of the script INSERTs and ML_TRAINs came, as far as there is state of them.
+    generations: BTreeMap<String, u32>,
+    /// That of the others.
+    new_generation: u32,
     /// The tables that are read already.
     scans: Vec<(Shared, Output)>,
     /// What is being lowered goes straight to a sink: through filters and projections, that is.
@@ -127,17 +131,40 @@ impl<'a> Compiler<'a> {
             dataflow: Dataflow::new(setting.max_drift_ms, setting.memory_bytes_max as u64),
             trained: Vec::new(),
             files: Vec::new(),
+            generations: BTreeMap::new(),
+            new_generation: 0,
             scans: Vec::new(),
             straight: false,
             early_ms: None,
         }
     }
 
+    /// Goes on from a state that has these generations. What is new in the script is of the next one, and reads its tables from
+    /// their start by itself; what was there before goes on where it stands. If nothing of it is left, its place is taken.
+    pub(crate) fn resuming<'n>(
+        &mut self,
+        generations: &BTreeMap<String, u32>,
+        mut inserts: impl Iterator<Item = &'n str>,
+    ) {
+        let newest = generations.values().max().copied().unwrap_or_default();
+        let some_are_left = inserts.any(|insert| generations.contains_key(insert));
+        self.generations = generations.clone();
+        self.new_generation = if some_are_left { newest + 1 } else { newest };
+    }
+
+    /// The generation of an INSERT or an ML_TRAIN.
+    fn generation(&mut self, name: &str) -> u32 {
+        let generation = self.generations.get(name).copied().unwrap_or(self.new_generation);
+        self.dataflow.generations.insert(name.to_string(), generation);
+        generation
+    }
+
     /// Adds a plan whose rows go to a sink of this name. `declared` and `line` are of the sink and of its INSERT: they tell its
     /// parts from others, see [`crate::stream::identity`].
     pub(crate) fn add(&mut self, name: &str, declared: &str, line: u32, plan: &LogicalPlan) -> Result<()> {
         let views = places::views(plan, &self.setting.views);
-        self.dataflow.making = Making { insert: name.to_string(), line, views };
+        let generation = self.generation(name);
+        self.dataflow.making = Making { insert: name.to_string(), line, generation, views };
         let output = self.compile(plan)?;
         self.dataflow.add_sink(name.to_string(), declared, output);
         Ok(())
@@ -196,6 +223,9 @@ impl<'a> Compiler<'a> {
                 known.model.0.name
             )));
         }
+        // It may have been there before the INSERT that reads it first.
+        let generation = self.generation(&format!("ML_TRAIN {}", node.model.0.name));
+        let reader = std::mem::replace(&mut self.dataflow.making.generation, generation);
         // What lies below was cut already: the plan is walked from below.
         let input = self.optimize(&node.input)?;
         let over = node.over(input)?;
@@ -215,6 +245,7 @@ impl<'a> Compiler<'a> {
             },
         )?;
         let output = self.dataflow.add_described(Box::new(operator), places::training(&over), &[from]);
+        self.dataflow.making.generation = reader;
         let stage = Arc::new(StageTable::new(self.trained.len(), Arc::clone(over.schema.inner())));
         self.trained.push((node.clone(), output, Arc::clone(&stage)));
         Ok(stage)

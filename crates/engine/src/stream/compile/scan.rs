@@ -22,6 +22,8 @@ use crate::{Error, Result};
 /// What makes a scan equal to another.
 #[derive(PartialEq)]
 pub(super) struct Shared {
+    /// What came later is not shared with what stands in the middle of the table.
+    generation: u32,
     table: String,
     projection: Option<Vec<usize>>,
     filters: Vec<Expr>,
@@ -49,8 +51,12 @@ impl Compiler<'_> {
             return self.elsewhere(plan, "this table", "use a table declared with CREATE TABLE");
         };
         // Equal scans are one: several models over one table read it once.
-        let shared =
-            Shared { table: table.name.clone(), projection: scan.projection.clone(), filters: scan.filters.clone() };
+        let shared = Shared {
+            generation: self.dataflow.making.generation,
+            table: table.name.clone(),
+            projection: scan.projection.clone(),
+            filters: scan.filters.clone(),
+        };
         if let Some((_, output)) = self.scans.iter().find(|(known, _)| *known == shared) {
             return Ok(*output);
         }
