@@ -33,6 +33,8 @@ mod datagen;
 mod error;
 mod filesystem;
 mod format;
+mod nexmark;
+mod pace;
 mod print;
 mod table;
 
@@ -65,7 +67,7 @@ pub struct ConnectorDef {
 
 /// Every connector.
 pub static CONNECTORS: &[&ConnectorDef] =
-    &[&filesystem::FILESYSTEM, &datagen::DATAGEN, &print::PRINT, &blackhole::BLACKHOLE];
+    &[&filesystem::FILESYSTEM, &datagen::DATAGEN, &nexmark::NEXMARK, &print::PRINT, &blackhole::BLACKHOLE];
 
 /// The option that every table has.
 const CONNECTOR_OPTION: &[OptionDef] = &[OptionDef::required("connector", Kind::Text, "What the table is made of.")];

@@ -6,6 +6,7 @@ mod bad_records;
 mod damage;
 mod datagen;
 mod declarations;
+mod nexmark;
 mod parquet;
 mod real_files;
 mod restart;

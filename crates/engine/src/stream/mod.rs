@@ -15,6 +15,7 @@
 //! | [`lateness`] | an operator's watermark, and its late rows |
 //! | [`in_time`] | late rows left out, for operators of several inputs |
 //! | [`interval_join`] | two streams, where the time of one bounds the time of the other |
+//! | [`window_join`] | the rows of two streams that are in one window |
 //! | [`join`] | what joins have in common |
 //! | [`lookup_join`] | a stream and a bounded table |
 //! | [`aggregate`] | aggregates by window |
@@ -51,3 +52,4 @@ pub(crate) mod stage;
 pub(crate) mod stateless;
 pub(crate) mod train;
 pub(crate) mod window;
+pub(crate) mod window_join;

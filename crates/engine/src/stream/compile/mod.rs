@@ -17,6 +17,7 @@
 //! | [`join`] | joins: of two streams, of a stream and a table |
 //! | [`time_bound`] | how a join's condition bounds the time of one side by the other's |
 //! | [`window`] | windows and aggregates by window |
+//! | [`window_join`] | joins of the rows that are in one window |
 //! | [`over`] | aggregates OVER the rows before each row |
 //! | [`deduplicate`] | ROW_NUMBER() = 1, DISTINCT |
 //! | [`elsewhere`] | what operators cannot do |
@@ -30,6 +31,7 @@ mod scan;
 mod time_bound;
 mod visit;
 mod window;
+mod window_join;
 
 use std::path::PathBuf;
 use std::sync::Arc;
