@@ -55,7 +55,7 @@ pub(crate) struct WindowAggregate {
 type Shard = BTreeMap<i64, Pane>;
 
 /// The groups of one window.
-struct Pane {
+pub(super) struct Pane {
     groups: Groups,
     accumulators: Vec<Box<dyn GroupsAccumulator>>,
     indices: Vec<usize>,
@@ -114,11 +114,9 @@ impl WindowAggregate {
         // Sessions end at any time: many windows of a row or two become one batch.
         let (mut closed, mut rows) = (Vec::new(), 0);
         for (end, shard) in panes {
-            let Some(mut pane) = self.shards[shard].remove(&end) else { continue };
-            let mut columns = pane.groups.emit()?;
-            for accumulator in &mut pane.accumulators {
-                columns.push(accumulator.evaluate(EmitTo::All)?);
-            }
+            let Some(pane) = self.shards[shard].remove(&end) else { continue };
+            let (mut columns, values) = pane.evaluate()?;
+            columns.extend(values);
             let pane = RecordBatch::try_new(Arc::clone(&self.schema), as_declared(columns, &self.schema)?)?;
             rows += pane.num_rows();
             closed.push(pane);
@@ -142,31 +140,16 @@ impl WindowAggregate {
             Some(end) => cast(&groups[end], &DataType::Timestamp(TimeUnit::Millisecond, None))?,
             None => Arc::new(TimestampMillisecondArray::from_value(AFTER_ALL, rows)),
         };
-        let arguments = self
-            .aggregates
-            .iter()
-            .map(|aggregate| aggregate.function.expressions().iter().map(evaluate).collect::<Result<Vec<_>>>())
-            .collect::<Result<Vec<_>>>()?;
-        let filters = self
-            .aggregates
-            .iter()
-            .map(|aggregate| match &aggregate.filter {
-                Some(filter) => Ok(Some(evaluate(filter)?.as_boolean().clone())),
-                None => Ok(None),
-            })
-            .collect::<Result<Vec<_>>>()?;
-        Ok(Inputs { groups, ends, arguments, filters })
+        Inputs::new(groups, ends, &self.aggregates, batch)
     }
 
     fn state_bytes(&self) -> u64 {
-        let pane_bytes =
-            |pane: &Pane| pane.groups.state_bytes() + pane.accumulators.iter().map(|a| a.size()).sum::<usize>();
-        self.shards.iter().flat_map(|shard| shard.values()).map(pane_bytes).sum::<usize>() as u64
+        self.shards.iter().flat_map(|shard| shard.values()).map(Pane::state_bytes).sum::<usize>() as u64
     }
 }
 
 /// The arguments of every aggregate for some rows, with the selecting filter of each.
-struct Inputs {
+pub(super) struct Inputs {
     groups: Vec<ArrayRef>,
     ends: ArrayRef,
     arguments: Vec<Vec<ArrayRef>>,
@@ -174,12 +157,36 @@ struct Inputs {
 }
 
 impl Inputs {
+    /// With what the aggregates need of a batch.
+    pub(super) fn new(
+        groups: Vec<ArrayRef>,
+        ends: ArrayRef,
+        aggregates: &[Aggregate],
+        batch: &RecordBatch,
+    ) -> Result<Self> {
+        let evaluate = |expr: &Arc<dyn PhysicalExpr>| -> Result<ArrayRef> {
+            Ok(expr.evaluate(batch)?.into_array(batch.num_rows())?)
+        };
+        let arguments = aggregates
+            .iter()
+            .map(|aggregate| aggregate.function.expressions().iter().map(evaluate).collect::<Result<Vec<_>>>())
+            .collect::<Result<Vec<_>>>()?;
+        let filters = aggregates
+            .iter()
+            .map(|aggregate| match &aggregate.filter {
+                Some(filter) => Ok(Some(evaluate(filter)?.as_boolean().clone())),
+                None => Ok(None),
+            })
+            .collect::<Result<Vec<_>>>()?;
+        Ok(Self { groups, ends, arguments, filters })
+    }
+
     fn rows(&self) -> usize {
         self.ends.len()
     }
 
     /// The same for some of the rows.
-    fn select(&self, select: impl Fn(&ArrayRef) -> Result<ArrayRef>) -> Result<Self> {
+    pub(super) fn select(&self, select: impl Fn(&ArrayRef) -> Result<ArrayRef>) -> Result<Self> {
         let all = |columns: &[ArrayRef]| columns.iter().map(&select).collect::<Result<Vec<_>>>();
         Ok(Self {
             groups: all(&self.groups)?,
@@ -258,16 +265,7 @@ impl Operator for WindowAggregate {
         let mut panes = Vec::new();
         for (number, shard) in self.shards.iter_mut().enumerate() {
             for (end, pane) in shard.iter_mut() {
-                let mut columns = pane.groups.emit()?;
-                for accumulator in &mut pane.accumulators {
-                    columns.extend(accumulator.state(EmitTo::All)?);
-                }
-                let fields: Vec<Field> = columns
-                    .iter()
-                    .enumerate()
-                    .map(|(i, column)| Field::new(format!("c{i}"), column.data_type().clone(), true))
-                    .collect();
-                let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?;
+                let batch = pane.take_state()?;
                 panes.push((number as u32, *end, batch_to_bytes(&batch)?));
                 // Taking the state out has emptied the pane: it is built again from what was saved.
                 *pane = Pane::from_saved(&batch, &self.aggregates, &self.group_schema)?;
@@ -301,7 +299,7 @@ impl Operator for WindowAggregate {
 }
 
 /// Group values may come back in a sibling type (a view for a string).
-fn as_declared(columns: Vec<ArrayRef>, schema: &SchemaRef) -> Result<Vec<ArrayRef>> {
+pub(super) fn as_declared(columns: Vec<ArrayRef>, schema: &SchemaRef) -> Result<Vec<ArrayRef>> {
     let fields = schema.fields().iter();
     columns.into_iter().zip(fields).map(|(column, field)| Ok(cast(&column, field.data_type())?)).collect()
 }
@@ -339,12 +337,12 @@ fn update_panes(shard: &mut Shard, inputs: &Inputs, aggregates: &[Aggregate], gr
 }
 
 impl Pane {
-    fn new(aggregates: &[Aggregate], groups: &SchemaRef) -> Result<Self> {
+    pub(super) fn new(aggregates: &[Aggregate], groups: &SchemaRef) -> Result<Self> {
         let accumulators = aggregates.iter().map(|a| groups_accumulator(&a.function)).collect::<Result<_>>()?;
         Ok(Self { groups: Groups::new(groups)?, accumulators, indices: Vec::new() })
     }
 
-    fn update(&mut self, inputs: &Inputs) -> Result<()> {
+    pub(super) fn update(&mut self, inputs: &Inputs) -> Result<()> {
         self.groups.intern(&inputs.groups, inputs.rows(), &mut self.indices)?;
         let (total, indices) = (self.groups.len(), &self.indices);
         self.accumulators.par_iter_mut().zip(&inputs.arguments).zip(&inputs.filters).try_for_each(
@@ -354,23 +352,54 @@ impl Pane {
     }
 
     /// Rebuilds a pane from its groups and states, in columns.
-    fn from_saved(batch: &RecordBatch, aggregates: &[Aggregate], groups: &SchemaRef) -> Result<Self> {
+    pub(super) fn from_saved(state: &RecordBatch, aggregates: &[Aggregate], groups: &SchemaRef) -> Result<Self> {
         let mut pane = Self::new(aggregates, groups)?;
-        let (values, mut states) = batch.columns().split_at(groups.fields().len());
+        pane.merge(state, aggregates, groups)?;
+        Ok(pane)
+    }
+
+    /// Takes the groups and states of another pane in.
+    pub(super) fn merge(&mut self, state: &RecordBatch, aggregates: &[Aggregate], groups: &SchemaRef) -> Result<()> {
+        let (values, mut states) = state.columns().split_at(groups.fields().len());
         let values = values
             .iter()
             .zip(groups.fields())
             .map(|(column, field)| Ok(cast(column, field.data_type())?))
             .collect::<Result<Vec<_>>>()?;
-        pane.groups.intern(&values, batch.num_rows(), &mut pane.indices)?;
-        for (accumulator, aggregate) in pane.accumulators.iter_mut().zip(aggregates) {
+        self.groups.intern(&values, state.num_rows(), &mut self.indices)?;
+        for (accumulator, aggregate) in self.accumulators.iter_mut().zip(aggregates) {
             let (mine, rest) = states
                 .split_at_checked(aggregate.function.state_fields()?.len())
                 .ok_or_else(|| Error::Storage("the checkpoint's aggregates are not those of this job".into()))?;
-            accumulator.merge_batch(mine, &pane.indices, pane.groups.len())?;
+            accumulator.merge_batch(mine, &self.indices, self.groups.len())?;
             states = rest;
         }
-        Ok(pane)
+        Ok(())
+    }
+
+    /// The groups and their states, in columns, which are then gone.
+    pub(super) fn take_state(&mut self) -> Result<RecordBatch> {
+        let mut columns = self.groups.emit()?;
+        for accumulator in &mut self.accumulators {
+            columns.extend(accumulator.state(EmitTo::All)?);
+        }
+        let fields: Vec<Field> = columns
+            .iter()
+            .enumerate()
+            .map(|(i, column)| Field::new(format!("c{i}"), column.data_type().clone(), true))
+            .collect();
+        Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
+    }
+
+    /// The groups, and the values of their aggregates.
+    pub(super) fn evaluate(mut self) -> Result<(Vec<ArrayRef>, Vec<ArrayRef>)> {
+        let groups = self.groups.emit()?;
+        let values = self.accumulators.iter_mut().map(|accumulator| Ok(accumulator.evaluate(EmitTo::All)?));
+        Ok((groups, values.collect::<Result<_>>()?))
+    }
+
+    pub(super) fn state_bytes(&self) -> usize {
+        self.groups.state_bytes() + self.accumulators.iter().map(|a| a.size()).sum::<usize>()
     }
 }
 

@@ -118,19 +118,36 @@ impl Dataflow {
         }
     }
 
+    /// The sources in the order in which they are asked: those with an event time the furthest behind first, so that joins need
+    /// not keep what one side is ahead of the other; the others in turn between them.
+    fn turns(&self) -> Vec<usize> {
+        let count = self.sources.len();
+        let mut order: Vec<usize> = (0..count).map(|i| (self.turn + i) % count).collect();
+        let timed = |index: &usize| self.sources[*index].has_time() && !self.ended[*index];
+        let mut behind: Vec<usize> = order.iter().copied().filter(timed).collect();
+        behind.sort_by_key(|index| self.sources[*index].watermark());
+        let mut behind = behind.into_iter();
+        for index in &mut order {
+            if timed(index) {
+                *index = behind.next().unwrap_or(*index);
+            }
+        }
+        order
+    }
+
     /// Takes one batch from the next source that has one through everything.
     pub(crate) fn round(&mut self, patience: Duration) -> Result<Round> {
         let sources = self.sources.len();
-        for attempt in 0..sources {
-            let index = (self.turn + attempt) % sources;
+        for (attempt, index) in self.turns().into_iter().enumerate() {
             if self.ended[index] {
                 continue;
             }
+            let place = (self.turn + attempt) % sources;
             // A bounded source is waited for, so that sources take turns in the same order each time.
             let patience = if self.sources[index].is_bounded() { patience } else { Duration::ZERO };
             match self.sources[index].next(patience)? {
                 Next::Batch(batch, watermark) => {
-                    self.turn = index + 1;
+                    self.turn = place + 1;
                     self.send(&self.source_targets[index].clone(), &batch)?;
                     self.advance(&self.source_targets[index].clone(), watermark)?;
                     return Ok(Round::Progressed);

@@ -19,6 +19,7 @@
 //! | [`join`] | what joins have in common |
 //! | [`lookup_join`] | a stream and a bounded table |
 //! | [`aggregate`] | aggregates by window |
+//! | [`hop_aggregate`] | the same by windows that overlap, from what they have in common |
 //! | [`groups`] | the groups of a GROUP BY, numbered |
 //! | [`in_order`] | rows put into the order of event time; late ones dropped |
 //! | [`over`] | aggregates OVER the rows before each row |
@@ -35,6 +36,7 @@ pub(crate) mod dataflow;
 pub(crate) mod deduplicate;
 mod groups;
 mod held;
+pub(crate) mod hop_aggregate;
 pub(crate) mod in_order;
 pub(crate) mod in_time;
 pub(crate) mod interval_join;

@@ -113,6 +113,16 @@ impl Source {
         }
     }
 
+    /// Whether its rows have an event time, which its watermark follows.
+    pub(crate) fn has_time(&self) -> bool {
+        self.rowtime.is_some()
+    }
+
+    /// No row before this is expected.
+    pub(crate) fn watermark(&self) -> i64 {
+        self.progress.watermark
+    }
+
     /// What there is; waits for it up to `patience`.
     pub(crate) fn next(&mut self, patience: Duration) -> Result<Next> {
         let Some(arrivals) = &self.arrivals else { return Ok(Next::End) };

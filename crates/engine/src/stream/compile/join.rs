@@ -219,10 +219,12 @@ impl Compiler<'_> {
 pub(super) fn residual(join: &Join, predicate: Option<Expr>) -> Result<Option<Residual>> {
     let Some(predicate) = predicate else { return Ok(None) };
     let own = join.left.schema().fields().len();
-    let places = predicate.column_refs().into_iter().map(|column| Ok(join.schema.index_of_column(column)?));
+    // A half join has only the left side's columns; its condition is over both.
+    let both = join.left.schema().join(join.right.schema())?;
+    let places = predicate.column_refs().into_iter().map(|column| Ok(both.index_of_column(column)?));
     let places = places.collect::<Result<BTreeSet<usize>>>()?;
     let fields = places.iter().map(|place| {
-        let (table, field) = join.schema.qualified_field(*place);
+        let (table, field) = both.qualified_field(*place);
         (table.cloned(), Arc::clone(field))
     });
     let schema = DFSchema::new_with_metadata(fields.collect(), Default::default())?;

@@ -14,9 +14,11 @@
 //! | [`visit`] | questions about a plan |
 //! | [`expression`] | expressions, from logical to physical |
 //! | [`scan`] | tables and stages |
+//! | [`sharing`] | what is the same in a plan is done once |
 //! | [`join`] | joins: of two streams, of a stream and a table |
 //! | [`time_bound`] | how a join's condition bounds the time of one side by the other's |
 //! | [`window`] | windows and aggregates by window |
+//! | [`slices`] | aggregates by windows that overlap |
 //! | [`window_join`] | joins of the rows that are in one window |
 //! | [`over`] | aggregates OVER the rows before each row |
 //! | [`deduplicate`] | ROW_NUMBER() = 1, DISTINCT |
@@ -28,6 +30,8 @@ mod expression;
 mod join;
 pub(crate) mod over;
 mod scan;
+mod sharing;
+mod slices;
 mod time_bound;
 mod visit;
 mod window;
@@ -42,6 +46,7 @@ use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 
 use self::expression::{column, has_subquery, physical, physical_all};
+use self::sharing::Sharing;
 use self::visit::{stage_table, train_node, visit};
 use super::dataflow::{Dataflow, Output};
 use super::in_time::InTime;
@@ -81,16 +86,18 @@ pub(crate) struct Compiler<'a> {
     dataflow: Dataflow,
     trained: Vec<(TrainNode, Output, Arc<StageTable>)>,
     files: usize,
+    sharing: Sharing,
 }
 
 impl<'a> Compiler<'a> {
     pub(crate) fn new(setting: &'a Setting) -> Self {
-        Self { setting, dataflow: Dataflow::default(), trained: Vec::new(), files: 0 }
+        Self { setting, dataflow: Dataflow::default(), trained: Vec::new(), files: 0, sharing: Sharing::default() }
     }
 
     /// Adds a plan whose rows go to a sink of this name.
     pub(crate) fn add(&mut self, name: &str, plan: &LogicalPlan) -> Result<()> {
         let output = self.compile(plan)?;
+        self.sharing.end();
         self.dataflow.add_sink(name.to_string(), output);
         Ok(())
     }
@@ -103,6 +110,7 @@ impl<'a> Compiler<'a> {
     fn compile(&mut self, plan: &LogicalPlan) -> Result<Output> {
         let plan = self.cut(plan.clone())?;
         let plan = self.optimize(&plan)?;
+        self.sharing.begin(&plan)?;
         self.lower(&plan)
     }
 
@@ -144,6 +152,7 @@ impl<'a> Compiler<'a> {
         }
         // What lies below was cut already: the plan is walked from below.
         let input = self.optimize(&node.input)?;
+        self.sharing.begin(&input)?;
         let from = self.lower(&input)?;
         let over = node.over(input)?;
         let operator = Train::new(&over, BadRows::from(self.tables_below(&node.input)?), &self.setting.train)?;
@@ -169,8 +178,25 @@ impl<'a> Compiler<'a> {
         Ok(found)
     }
 
-    /// Turns an optimised plan into operators.
+    /// Turns an optimised plan into operators; what is the same in it only once.
     fn lower(&mut self, plan: &LogicalPlan) -> Result<Output> {
+        if let Some(output) = self.sharing.lowered(plan) {
+            return Ok(output);
+        }
+        let output = match self.sharing.wider(plan)? {
+            None => self.lower_new(plan)?,
+            Some((wide, places)) => {
+                let input = self.lower(&wide)?;
+                let schema = Arc::clone(plan.schema().inner());
+                let columns = places.into_iter().map(|place| column(wide.schema().inner(), place)).collect();
+                self.dataflow.add_operator(Box::new(Project { columns, schema }), &[input])
+            }
+        };
+        self.sharing.keep(plan, output);
+        Ok(output)
+    }
+
+    fn lower_new(&mut self, plan: &LogicalPlan) -> Result<Output> {
         match plan {
             LogicalPlan::SubqueryAlias(alias) => self.lower(&alias.input),
             LogicalPlan::Projection(projection) if !has_subquery(&projection.expr) => {

@@ -12,6 +12,7 @@ use datafusion::physical_expr::aggregate::{LoweredAggregate, LoweredAggregateBui
 
 use super::Compiler;
 use super::expression::{physical, physical_all};
+use super::slices::sliceable;
 use super::visit::{stage_table, visit};
 use crate::Result;
 use crate::plan::attribute::{WindowEdge, window_edge};
@@ -37,10 +38,7 @@ impl Compiler<'_> {
             return self.elsewhere(plan, construct, EVENT_TIME_WANTED);
         };
         let input = self.lower(&window.input)?;
-        let schema = window.input.schema();
-        let time = physical(&window.time, schema)?;
-        let lateness = Lateness::new(origin(&window.time, schema, delay_ms));
-        let operator = AssignWindows::new(time, window.windows, lateness, Arc::clone(window.schema.inner()));
+        let operator = assigner(window, delay_ms)?;
         Ok(self.dataflow.add_operator(Box::new(operator), &[input]))
     }
 
@@ -104,9 +102,7 @@ impl Compiler<'_> {
         aggregate: &logical_expr::Aggregate,
         window_end: Option<usize>,
     ) -> Result<Output> {
-        let input = self.lower(&aggregate.input)?;
         let schema = aggregate.input.schema();
-        let groups = physical_all(&aggregate.group_expr, schema)?;
         let aggregates = aggregate
             .aggr_expr
             .iter()
@@ -118,6 +114,11 @@ impl Compiler<'_> {
                 Ok(Aggregate { function: aggregate, filter })
             })
             .collect::<Result<Vec<_>>>()?;
+        if let Some((window, delay_ms)) = sliceable(aggregate, &aggregates) {
+            return self.lower_hop_aggregate(aggregate, window, delay_ms, aggregates);
+        }
+        let input = self.lower(&aggregate.input)?;
+        let groups = physical_all(&aggregate.group_expr, schema)?;
         let output: SchemaRef = Arc::clone(aggregate.schema.inner());
         let operator = WindowAggregate::new(
             groups,
@@ -129,6 +130,14 @@ impl Compiler<'_> {
         );
         Ok(self.dataflow.add_operator(Box::new(operator), &[input]))
     }
+}
+
+/// What gives rows their windows, by an event time of this delay.
+pub(super) fn assigner(window: &WindowNode, delay_ms: i64) -> Result<AssignWindows> {
+    let schema = window.input.schema();
+    let time = physical(&window.time, schema)?;
+    let lateness = Lateness::new(origin(&window.time, schema, delay_ms));
+    Ok(AssignWindows::new(time, window.windows, lateness, Arc::clone(window.schema.inner())))
 }
 
 /// Whether a column is this edge of a window.
