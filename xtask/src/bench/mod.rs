@@ -5,6 +5,7 @@
 
 mod linear;
 mod measurement;
+mod nexmark;
 mod peers;
 mod row_cost;
 
@@ -33,6 +34,7 @@ struct Bench {
 
 const BENCHES: &[Bench] = &[
     Bench { name: "linear", about: linear::ABOUT, run: linear::run },
+    Bench { name: "nexmark", about: nexmark::ABOUT, run: nexmark::run },
     Bench { name: "row-cost", about: row_cost::ABOUT, run: row_cost::run },
 ];
 
