@@ -8,6 +8,7 @@ mod measurement;
 mod nexmark;
 mod peers;
 mod row_cost;
+mod soak;
 
 use crate::{Result, number_after};
 use measurement::Measurement;
@@ -36,6 +37,7 @@ const BENCHES: &[Bench] = &[
     Bench { name: "linear", about: linear::ABOUT, run: linear::run },
     Bench { name: "nexmark", about: nexmark::ABOUT, run: nexmark::run },
     Bench { name: "row-cost", about: row_cost::ABOUT, run: row_cost::run },
+    Bench { name: "soak", about: soak::ABOUT, run: soak::run },
 ];
 
 pub fn run(arguments: &[String]) -> Result<()> {
