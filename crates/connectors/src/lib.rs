@@ -35,6 +35,8 @@ mod filesystem;
 mod format;
 mod kafka;
 mod lookup;
+mod nexmark;
+mod pace;
 mod print;
 mod table;
 
@@ -68,8 +70,14 @@ pub struct ConnectorDef {
 }
 
 /// Every connector.
-pub static CONNECTORS: &[&ConnectorDef] =
-    &[&filesystem::FILESYSTEM, &kafka::KAFKA, &datagen::DATAGEN, &print::PRINT, &blackhole::BLACKHOLE];
+pub static CONNECTORS: &[&ConnectorDef] = &[
+    &filesystem::FILESYSTEM,
+    &kafka::KAFKA,
+    &datagen::DATAGEN,
+    &nexmark::NEXMARK,
+    &print::PRINT,
+    &blackhole::BLACKHOLE,
+];
 
 /// The option that every table has.
 const CONNECTOR_OPTION: &[OptionDef] = &[OptionDef::required("connector", Kind::Text, "What the table is made of.")];

@@ -38,6 +38,17 @@ const METRICS: [&str; 4] = ["accuracy", "f1", "log_loss", "roc_auc"];
 impl Measurement {
     /// Runs a whole program and measures it from outside: everything it does counts.
     pub fn of_program(work: &str, system: &str, rows: u64, program: &Command) -> Result<Self> {
+        Ok(Self::run_program(work, system, rows, program)?.0)
+    }
+
+    /// The same of a program that prints JSON objects, a line each, which are returned.
+    pub fn of_printing_program(work: &str, system: &str, rows: u64, program: &Command) -> Result<(Self, Vec<Value>)> {
+        let (measurement, printed) = Self::run_program(work, system, rows, program)?;
+        let lines = printed.lines().filter_map(|line| serde_json::from_str(line).ok());
+        Ok((measurement, lines.collect()))
+    }
+
+    fn run_program(work: &str, system: &str, rows: u64, program: &Command) -> Result<(Self, String)> {
         eprintln!("{work}: {system}");
         let report = std::env::temp_dir().join(format!("tidegate-bench-{}.json", std::process::id()));
         let mut measured = Command::new("python3");
@@ -46,10 +57,10 @@ impl Measurement {
         if let Some(folder) = program.get_current_dir() {
             measured.current_dir(folder);
         }
-        process::output(&mut measured)?;
+        let printed = process::output(&mut measured)?;
         let figures: Value = serde_json::from_str(&std::fs::read_to_string(&report)?)?;
         std::fs::remove_file(&report)?;
-        Self::from_figures(work, system, rows, &figures, process::line(program))
+        Ok((Self::from_figures(work, system, rows, &figures, process::line(program))?, printed))
     }
 
     /// Runs a peer's driver, which measures the part that counts by itself and prints the figures as its last line.
@@ -63,7 +74,7 @@ impl Measurement {
         Self::from_figures(work, system, rows, &figures, process::line(driver))
     }
 
-    fn from_figures(work: &str, system: &str, rows: u64, figures: &Value, command: String) -> Result<Self> {
+    pub(super) fn from_figures(work: &str, system: &str, rows: u64, figures: &Value, command: String) -> Result<Self> {
         let figure = |name: &str| figures[name].as_f64().ok_or_else(|| format!("{system}: the figures have no {name}"));
         let mut measurement = Self {
             work: work.to_owned(),
@@ -130,7 +141,10 @@ pub fn print_table(measurements: &[Measurement]) {
         "{:<work$}  {:<system$}  {:>9}  {:>12}  {:>12}  {:>9}",
         "work", "system", "rows", "rows/CPU-s", "rows/s", "peak MiB"
     );
-    METRICS.iter().for_each(|metric| print!("  {metric:>8}"));
+    // Work without predictions has no columns for their quality.
+    let metrics: Vec<&str> =
+        METRICS.into_iter().filter(|metric| measurements.iter().any(|m| m.quality.contains_key(*metric))).collect();
+    metrics.iter().for_each(|metric| print!("  {metric:>8}"));
     println!();
     for m in measurements {
         print!(
@@ -142,8 +156,8 @@ pub fn print_table(measurements: &[Measurement]) {
             grouped(m.rows as f64 / m.wall_s),
             m.peak_mib
         );
-        for metric in METRICS {
-            match m.quality.get(metric) {
+        for metric in &metrics {
+            match m.quality.get(*metric) {
                 Some(value) => print!("  {value:>8.4}"),
                 None => print!("  {:>8}", "–"),
             }
@@ -158,11 +172,14 @@ pub fn print_ratios(measurements: &[Measurement]) {
     if ours.is_empty() || ours.len() == measurements.len() {
         return;
     }
-    println!("\n{OURS}, rows per CPU-second, as a multiple of:");
+    println!("\n{OURS}, rows per CPU-second as a multiple, and peak memory as a share, of:");
     for ours in ours {
         let others = measurements.iter().filter(|m| m.work == ours.work && m.system != OURS);
-        let ratio = |m: &Measurement| format!("{} {:.1}×", m.system, ours.rows_per_cpu_s() / m.rows_per_cpu_s());
-        println!("  {}: {}", ours.work, others.map(ratio).collect::<Vec<_>>().join(", "));
+        let ratio = |m: &Measurement| {
+            let (rows, memory) = (ours.rows_per_cpu_s() / m.rows_per_cpu_s(), ours.peak_mib / m.peak_mib);
+            format!("{} {rows:.1}×, {:.0} %", m.system, 100.0 * memory)
+        };
+        println!("  {}: {}", ours.work, others.map(ratio).collect::<Vec<_>>().join("; "));
     }
 }
 

@@ -5,9 +5,11 @@
 
 mod linear;
 mod measurement;
+mod nexmark;
 mod parallel;
 mod peers;
 mod row_cost;
+mod soak;
 
 use crate::{Result, number_after};
 use measurement::Measurement;
@@ -34,8 +36,10 @@ struct Bench {
 
 const BENCHES: &[Bench] = &[
     Bench { name: "linear", about: linear::ABOUT, run: linear::run },
+    Bench { name: "nexmark", about: nexmark::ABOUT, run: nexmark::run },
     Bench { name: "parallel", about: parallel::ABOUT, run: parallel::run },
     Bench { name: "row-cost", about: row_cost::ABOUT, run: row_cost::run },
+    Bench { name: "soak", about: soak::ABOUT, run: soak::run },
 ];
 
 pub fn run(arguments: &[String]) -> Result<()> {

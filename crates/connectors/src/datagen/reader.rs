@@ -1,16 +1,13 @@
 //! Reads made-up rows.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
 
 use super::field::{FieldRule, MadeAt};
+use crate::pace::{Pace, batch_rows_max};
 use crate::{Chunk, Error, Fingerprint, Position, Reader, Result, Scan, ScanRequest};
-
-/// At slow rates a batch holds what comes in this share of a second, so that rows do not wait for others.
-const BATCHES_PER_SECOND: u64 = 20;
 
 /// What rows there are.
 #[derive(Debug)]
@@ -36,7 +33,7 @@ pub(super) struct DatagenScan {
 impl DatagenScan {
     pub(super) fn new(table: &str, schema: &SchemaRef, rules: Arc<Rules>, request: &ScanRequest) -> Result<Self> {
         let columns = request.projection.clone().unwrap_or_else(|| (0..schema.fields().len()).collect());
-        let per_batch = (rules.rows_per_second / BATCHES_PER_SECOND).max(1);
+        let per_batch = batch_rows_max(rules.rows_per_second);
         let limit = request.limit.map_or(u64::MAX, |limit| limit as u64);
         Ok(Self {
             table: table.to_string(),
@@ -79,8 +76,7 @@ impl Scan for DatagenScan {
             rules: self.rules.clone(),
             batch_rows: self.batch_rows,
             end: self.end,
-            opened_at_row: position.rows,
-            opened: None,
+            pace: Pace::new(self.rules.rows_per_second, position.rows),
             position,
         }))
     }
@@ -101,20 +97,7 @@ struct DatagenReader {
     batch_rows: u64,
     end: u64,
     position: Position,
-    opened_at_row: u64,
-    opened: Option<Instant>,
-}
-
-impl DatagenReader {
-    /// Waits until the rows that went out were due, so that no more come in a second than are allowed.
-    fn keep_pace(&mut self) {
-        let opened = *self.opened.get_or_insert_with(Instant::now);
-        let rows = self.position.rows - self.opened_at_row;
-        let due = Duration::from_secs_f64(rows as f64 / self.rules.rows_per_second as f64);
-        if let Some(wait) = due.checked_sub(opened.elapsed()) {
-            std::thread::sleep(wait);
-        }
-    }
+    pace: Pace,
 }
 
 impl Reader for DatagenReader {
@@ -124,7 +107,7 @@ impl Reader for DatagenReader {
         if rows == 0 {
             return Ok(None);
         }
-        self.keep_pace();
+        self.pace.keep(first);
         let made_at = MadeAt { start_nanos: self.rules.start_nanos, rows_per_second: self.rules.rows_per_second };
         let count = rows as usize;
         let columns: Result<Vec<ArrayRef>> =

@@ -19,7 +19,7 @@ fn of_connectors_and_options() {
     let with = |more: &[(&'static str, &'static str)]| said(&[&csv[..], more].concat());
     assert_eq!(
         said(&[]),
-        "table 't': option 'connector' is missing; the connectors are: filesystem, kafka, datagen, print, blackhole"
+        "table 't': option 'connector' is missing; the connectors are: filesystem, kafka, datagen, nexmark, print, blackhole"
     );
     assert_eq!(
         said(&[("connector", "filesytem")]),
@@ -27,7 +27,7 @@ fn of_connectors_and_options() {
     );
     assert_eq!(
         said(&[("connector", "pulsar")]),
-        "table 't': unknown connector 'pulsar'; there is: filesystem, kafka, datagen, print, blackhole"
+        "table 't': unknown connector 'pulsar'; there is: filesystem, kafka, datagen, nexmark, print, blackhole"
     );
     assert_eq!(with(&[("csv.heder", "true")]), "table 't': unknown option 'csv.heder'; did you mean 'csv.header'?");
     assert_eq!(

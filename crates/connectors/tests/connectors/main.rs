@@ -7,6 +7,7 @@ mod damage;
 mod datagen;
 mod declarations;
 mod kafka;
+mod nexmark;
 mod parquet;
 mod real_files;
 mod restart;

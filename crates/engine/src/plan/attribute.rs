@@ -59,6 +59,11 @@ pub(crate) fn rowtime_mark(delay_ms: Option<i64>) -> FieldMetadata {
     FieldMetadata::from(HashMap::from([(ROWTIME.to_string(), mark)]))
 }
 
+/// The mark of a column that is neither an event time nor an edge of a window, which takes the place of another mark.
+pub(crate) fn no_mark() -> FieldMetadata {
+    FieldMetadata::from(HashMap::from([ROWTIME, WINDOW].map(|mark| (mark.to_string(), "none".to_string()))))
+}
+
 /// Marks a column as an edge of a window.
 pub(crate) fn with_window_edge(field: Field, edge: WindowEdge) -> Field {
     let word = match edge {

@@ -9,11 +9,12 @@
 //! | `ROW_NUMBER()`, `RANK()`, … | `CAST(… AS BIGINT)` |
 //! | `DATE_FORMAT(t, 'yyyy-MM')` | `to_char(t, '%Y-%m')` |
 //! | `UNNEST(…)` in FROM, which the parser takes for a function | a relation of its own, which may name the columns before it |
+//! | `MOD(a, b)` | `(a % b)` |
 
 use std::ops::ControlFlow;
 
 use tidegate_sql::sqlparser::ast::{
-    CeilFloorKind, DateTimeField, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
+    BinaryOperator, CeilFloorKind, DateTimeField, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
     FunctionArgumentList, FunctionArguments, Ident, ObjectName, Query, TableFactor, Value, VisitMut, VisitorMut,
     visit_expressions_mut,
 };
@@ -111,12 +112,10 @@ fn rewrite(expr: &mut Expr) -> Result<(), String> {
                 ("DAYOFMONTH", [time]) => *expr = part("day", time),
                 ("DAYOFYEAR", [time]) => *expr = part("doy", time),
                 ("DAYOFWEEK", [time]) => {
-                    *expr = Expr::Nested(Box::new(Expr::BinaryOp {
-                        left: Box::new(part("dow", time)),
-                        op: tidegate_sql::sqlparser::ast::BinaryOperator::Plus,
-                        right: Box::new(Expr::Value(Value::Number("1".into(), false).into())),
-                    }));
+                    let one = Expr::Value(Value::Number("1".into(), false).into());
+                    *expr = binary(part("dow", time), BinaryOperator::Plus, one);
                 }
+                ("MOD", [a, b]) => *expr = binary(nested(a), BinaryOperator::Modulo, nested(b)),
                 ("DATE_FORMAT", [time, Expr::Value(format)]) => {
                     let Value::SingleQuotedString(java) = &format.value else { return Ok(()) };
                     *expr = call("to_char", vec![time.clone(), text(&strftime(java)?)]);
@@ -178,6 +177,14 @@ fn as_bigint(expr: Expr) -> Expr {
         array: false,
         format: None,
     }
+}
+
+fn binary(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
+    nested(&Expr::BinaryOp { left: Box::new(left), op, right: Box::new(right) })
+}
+
+fn nested(expr: &Expr) -> Expr {
+    Expr::Nested(Box::new(expr.clone()))
 }
 
 fn call(name: &str, args: Vec<Expr>) -> Expr {
@@ -255,6 +262,7 @@ mod tests {
             ("SELECT HOUR(t)", "SELECT CAST(date_part('hour', t) AS BIGINT)"),
             ("SELECT DAYOFWEEK(t)", "SELECT (CAST(date_part('dow', t) AS BIGINT) + 1)"),
             ("SELECT DATE_FORMAT(t, 'yyyy-MM')", "SELECT to_char(t, '%Y-%m')"),
+            ("SELECT MOD(a + 1, b)", "SELECT ((a + 1) % (b))"),
         ] {
             assert_eq!(rewritten(flink).unwrap(), ours);
         }

@@ -21,6 +21,7 @@
 //! | [`late_rows`] | the table that late rows are written to |
 //! | [`in_time`] | late rows left out, for operators of several inputs |
 //! | [`interval_join`] | two streams, where the time of one bounds the time of the other |
+//! | [`window_join`] | the rows of two streams that are in one window |
 //! | [`join`] | what joins have in common |
 //! | [`lookup_join`] | a stream and a bounded table |
 //! | [`temporal_join`] | a stream and a versioned table |
@@ -67,4 +68,5 @@ pub(crate) mod temporal_join;
 pub(crate) mod train;
 pub(crate) mod waiting;
 pub(crate) mod window;
+pub(crate) mod window_join;
 pub(crate) mod window_top_n;

@@ -4,8 +4,10 @@
 //! |---|---|---|
 //! | interval join | each side's event time is bounded by the other's | [`IntervalJoin`] |
 //! | lookup join | one side is a bounded table | [`LookupJoin`] |
+//! | window join | windows begin and end together | [`super::window_join`] |
 //!
-//! Each needs an equality, and is an inner or a left join. Joins with the versions of a table are in [`super::temporal_join`].
+//! Each needs an equality, and the first two are an inner or a left join. Joins with the versions of a table are in
+//! [`super::temporal_join`].
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -23,6 +25,7 @@ use super::Compiler;
 use super::expression::{has_subquery, physical};
 use super::time_bound::{TimeBound, time_bound};
 use super::visit::{stage_table, visit};
+use super::window_join::{SameWindow, same_window, with_marks};
 use crate::catalog::table::ConnectorTable;
 use crate::plan::attribute::{delay_ms, rowtime_mark};
 use crate::plan::event_time::marked;
@@ -35,6 +38,7 @@ use crate::{Error, Result};
 
 /// How a join runs as a stream.
 enum Streamed {
+    Window(SameWindow),
     Interval(TimeBound),
     /// The side that is a table.
     Lookup(Side),
@@ -43,6 +47,7 @@ enum Streamed {
 impl Compiler<'_> {
     pub(super) fn lower_join(&mut self, plan: &LogicalPlan, join: &Join) -> Result<Output> {
         match self.streamed(join)? {
+            Some(Streamed::Window(same)) => self.lower_window_join(join, &same),
             Some(Streamed::Interval(bound)) => self.lower_interval_join(join, &bound),
             Some(Streamed::Lookup(table)) => self.lower_lookup_join(join, table),
             None if !matches!(join.join_type, JoinType::Inner | JoinType::Left) => {
@@ -52,7 +57,7 @@ impl Compiler<'_> {
             None => self.elsewhere(
                 plan,
                 "a JOIN of two streams without a bound on their times",
-                "bound the event time of one by the other's in ON, such as b.ts BETWEEN a.ts AND a.ts + INTERVAL '1' HOUR; both need a WATERMARK",
+                "bound the event time of one by the other's in ON, such as b.ts BETWEEN a.ts AND a.ts + INTERVAL '1' HOUR; both need a WATERMARK; or join rows of one window: a.window_start = b.window_start AND a.window_end = b.window_end",
             ),
         }
     }
@@ -71,9 +76,14 @@ impl Compiler<'_> {
         if join.on.is_empty()
             || join.on.iter().any(nested)
             || join.null_equality != NullEquality::NullEqualsNothing
-            || !matches!(join.join_type, JoinType::Inner | JoinType::Left)
             || join.filter.as_ref().is_some_and(|filter| has_subquery(std::slice::from_ref(filter)))
         {
+            return Ok(None);
+        }
+        if let Some(same) = same_window(join) {
+            return Ok(Some(Streamed::Window(same)));
+        }
+        if !matches!(join.join_type, JoinType::Inner | JoinType::Left) {
             return Ok(None);
         }
         if let Some(bound) = time_bound(join) {
@@ -212,6 +222,9 @@ impl Compiler<'_> {
             let own = join.left.schema().fields().len();
             let side_of = |column: usize| if column < own { Side::Left } else { Side::Right };
             let streamed = self.streamed(join)?;
+            if let Some(Streamed::Window(same)) = &streamed {
+                return Ok(Transformed::yes(with_marks(join, same, node.clone())?));
+            }
             let mark = |column: usize| match &streamed {
                 Some(Streamed::Interval(bound)) if column == bound.left => Some(bound.interval.left_delay_ms()),
                 Some(Streamed::Interval(bound)) if column == own + bound.right && join.join_type == JoinType::Inner => {

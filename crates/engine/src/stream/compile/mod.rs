@@ -20,6 +20,7 @@
 //! | [`temporal_join`] | joins with the versions of a table |
 //! | [`time_bound`] | how a join's condition bounds the time of one side by the other's |
 //! | [`window`] | windows and aggregates by window |
+//! | [`window_join`] | joins of the rows that are in one window |
 //! | [`over`] | aggregates OVER the rows before each row |
 //! | [`deduplicate`] | ROW_NUMBER() = 1, DISTINCT |
 //! | [`window_top_n`] | ROW_NUMBER() <= N of each window |
@@ -37,6 +38,7 @@ pub(crate) mod temporal_join;
 mod time_bound;
 mod visit;
 mod window;
+mod window_join;
 mod window_top_n;
 
 use std::collections::BTreeMap;
