@@ -6,6 +6,7 @@ mod golden;
 mod jobs;
 mod kafka;
 mod keyed;
+mod purchase_kafka;
 mod purchase_stream;
 mod readme;
 mod reference;
