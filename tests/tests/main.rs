@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod crash;
+mod dead_before_done;
 mod golden;
 mod jobs;
 mod kafka;

@@ -4,6 +4,7 @@
 //! <folder>/lock                 held by the process that runs the job
 //! <folder>/run                  which script this is a run of, and how many of its steps are done
 //! <folder>/step-<n>/checkpoint  the newest checkpoint of the step under way: see [`crate::job::checkpoints`]
+//! <folder>/step-<n>/written     of a bounded step: what it wrote is complete, and is about to be seen
 //! <folder>/step-<n>/stage-<k>   rows that the step keeps on disk
 //! <folder>/step-<n>/carried/…   hidden rows of sinks that came with a savepoint
 //! <folder>/step-<n>/logs        of a step that is done: the sinks' logs that are still to be removed
@@ -22,6 +23,7 @@ use tidegate_ml::snapshot::{decode, encode, open, seal};
 
 use crate::catalog::monitor::storage;
 use crate::job::checkpoints::Checkpoints;
+use crate::job::written::Written;
 use crate::requests;
 use crate::savepoint::Savepoint;
 use crate::{Error, Result};
@@ -294,10 +296,11 @@ impl JobFolder {
         Ok(())
     }
 
-    /// Whether the step under way has come to a checkpoint.
+    /// Whether the step under way has come to a checkpoint, or to its end.
     fn has_checkpoint(&self) -> Result<bool> {
         let entries = fs::read_dir(&self.path).map_err(|error| failed("read", &self.path, error))?;
-        Ok(entries.filter_map(|entry| entry.ok()).any(|entry| Checkpoints::any(&entry.path())))
+        let mut steps = entries.filter_map(|entry| Some(entry.ok()?.path()));
+        Ok(steps.any(|step| Checkpoints::any(&step) || Written::any(&step)))
     }
 
     fn save_run(&self) -> Result<()> {

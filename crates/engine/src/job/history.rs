@@ -11,10 +11,11 @@ use datafusion::logical_expr::LogicalPlan;
 use tidegate_ml::keys::Keys;
 use tidegate_ml::training::{Arrivals, Training};
 use tidegate_ml::{DataFault, Model};
-use tidegate_registry::VersionFacts;
+use tidegate_registry::{VersionFacts, VersionRef};
 
 use super::sources::Sources;
 use super::watch::Watch;
+use super::written::{Output, Written};
 use super::{Context, bounded};
 use crate::catalog::model::ModelEntry;
 use crate::catalog::models;
@@ -119,8 +120,70 @@ pub(crate) fn train(
 ) -> Result<JobReport> {
     let name = format!("CREATE MODEL {}", entry.name);
     let sources = Sources::of(std::iter::once(plan))?;
-    sources.begin(&context.key, &context.folder, None, None)?;
+    let before = Written::find(&context.folder)?;
+    sources.begin(&context.key, &context.folder, before.as_ref().map(|written| &written.dead_letters), None)?;
     let mut watch = Watch::begin(&name, &sources, sources.totals(), context.observer).answering(context.run.as_ref());
+    let resumed_from = before.as_ref().map(|_| 1);
+    let registry = context.setting.train.models.registry()?;
+    let trained = match before.map(|written| written.output) {
+        Some(Output::Version(number)) => {
+            let version = registry.resolve(&entry.name, &VersionRef::Number(number)).map_err(models::storage)?;
+            let model = Model::load(&registry.load(&version).map_err(models::storage)?);
+            report(&entry.name, number, &model.map_err(|error| model_error(&entry.name, error))?)
+        }
+        Some(Output::Rows { .. }) => {
+            return Err(Error::Internal("a step that makes a version has written rows".into()));
+        }
+        None => {
+            let training = learn(&name, (entry, plan, columns), context, &mut watch)?;
+            let model = training.model();
+            let facts = VersionFacts {
+                key: format!("{}-{}-final", context.key, entry.name),
+                job: context.setting.train.job.clone(),
+                spec: serde_json::to_value(&entry.spec).map_err(|error| Error::Internal(error.to_string()))?,
+                parameters: entry.options.clone(),
+                metrics: BTreeMap::new(),
+                rows: model.rows_learned(),
+                data_fingerprint: Some(sources.fingerprint()),
+                trained_until: None,
+            };
+            let number = registry.register(&entry.name, &model.save(), &facts).map_err(models::storage)?;
+            let dead_letters = sources.prepare_dead_letters()?;
+            // Without dead letters all of it can be done again: the version has its key.
+            if !dead_letters.is_empty() {
+                Written { output: Output::Version(number), dead_letters }.save(&context.folder)?;
+            }
+            report(&entry.name, number, model)
+        }
+    };
+    done(&sources.finish_dead_letters()?)?;
+    Ok(JobReport {
+        name,
+        sources: sources.reports(),
+        models: vec![trained],
+        resumed_from,
+        elapsed: watch.began.elapsed(),
+        ..JobReport::default()
+    })
+}
+
+fn report(name: &str, number: u64, model: &Model) -> ModelReport {
+    ModelReport {
+        model: name.to_string(),
+        versions: vec![number],
+        rows_learned: model.rows_learned(),
+        state_bytes: model.state_bytes() as u64,
+        ..ModelReport::default()
+    }
+}
+
+/// A model learns from the rows of a query.
+fn learn(
+    name: &str,
+    (entry, plan, columns): (&ModelEntry, &LogicalPlan, &HistoryColumns),
+    context: &Context<'_>,
+    watch: &mut Watch<'_>,
+) -> Result<Box<dyn Training>> {
     let mut learning = Learning::begin(entry, &context.setting.threads)?;
     let epochs = entry.training.int("epochs") as u64;
     // The order of rows is the order of learning: one thread, unless the query sorts.
@@ -131,7 +194,7 @@ pub(crate) fn train(
     let rows_file = context.folder.join("history");
     let mut kept = if epochs > 1 { Some(SpillWriter::open(&rows_file, 0)?) } else { None };
     let mut rows = 0;
-    bounded::query(&execution, plan, &mut watch, true, |batch| {
+    bounded::query(&execution, plan, watch, true, |batch| {
         let shards = columns.shards(&batch).map_err(|error| model_error(&entry.name, error))?;
         let batch = columns.of(&batch)?;
         if let Some(kept) = &mut kept {
@@ -152,32 +215,5 @@ pub(crate) fn train(
             }
         }
     }
-    let training = learning.finish()?;
-    let model = training.model();
-    let facts = VersionFacts {
-        key: format!("{}-{}-final", context.key, entry.name),
-        job: context.setting.train.job.clone(),
-        spec: serde_json::to_value(&entry.spec).map_err(|error| Error::Internal(error.to_string()))?,
-        parameters: entry.options.clone(),
-        metrics: BTreeMap::new(),
-        rows: model.rows_learned(),
-        data_fingerprint: Some(sources.fingerprint()),
-        trained_until: None,
-    };
-    let registry = context.setting.train.models.registry()?;
-    let number = registry.register(&entry.name, &model.save(), &facts).map_err(models::storage)?;
-    done(&sources.finish_dead_letters()?)?;
-    Ok(JobReport {
-        name,
-        sources: sources.reports(),
-        models: vec![ModelReport {
-            model: entry.name.clone(),
-            versions: vec![number],
-            rows_learned: model.rows_learned(),
-            state_bytes: model.state_bytes() as u64,
-            ..ModelReport::default()
-        }],
-        elapsed: watch.began.elapsed(),
-        ..JobReport::default()
-    })
+    learning.finish()
 }

@@ -17,6 +17,7 @@ mod select;
 mod sources;
 mod streaming;
 mod watch;
+pub(crate) mod written;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
