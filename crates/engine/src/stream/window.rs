@@ -30,6 +30,7 @@ pub(crate) struct AssignWindows {
     early_ms: Option<i64>,
     /// See [`Operator::watermarks_within`].
     within: Vec<(usize, i64)>,
+    sliced: bool,
 }
 
 impl AssignWindows {
@@ -40,7 +41,13 @@ impl AssignWindows {
         schema: SchemaRef,
         early_ms: Option<i64>,
     ) -> Self {
-        Self { time, windows, schema, lateness, early_ms, within: Vec::new() }
+        Self { time, windows, schema, lateness, early_ms, within: Vec::new(), sliced: false }
+    }
+
+    /// For HOP without early results: a row that is late for none of its windows comes once, with the slice that it is in. That is
+    /// as long as a step, and ends with the earliest of the windows.
+    pub(crate) fn sliced(self) -> Self {
+        Self { sliced: true, ..self }
     }
 }
 
@@ -57,6 +64,12 @@ impl Operator for AssignWindows {
         for (row, time) in milliseconds(&time)?.iter().enumerate() {
             let watermark = self.lateness.watermark();
             let mut late = true;
+            let earliest = time.filter(|_| self.sliced).and_then(|time| self.windows.of(time).next());
+            if let Some((_, end)) = earliest.filter(|(_, end)| end.saturating_sub(1) > watermark) {
+                assigned.push(row, end.saturating_sub(self.windows.step_ms), end);
+                self.lateness.row(time, false);
+                continue;
+            }
             // A row without a time is in no window.
             for (start, end) in time.into_iter().flat_map(|time| self.windows.of(time)) {
                 if end.saturating_sub(1) > watermark {

@@ -7,11 +7,12 @@
 //! A pane's groups are emitted, and its memory freed, when the watermark reaches the window's end. Groups are spread over a
 //! fixed number of shards; shards work in parallel. Results depend on the number of shards only in their order, never on
 //! the number of threads. State: one accumulator a group of every open window. Sessions, each with an end of its own, share
-//! panes: see [`pane`].
+//! panes: see [`pane`]. Windows that overlap are merged from what they have in common: see [`hop`].
 //!
 //! Early results, if wanted, are given when the watermark passes a multiple of their interval: of each group that had rows
 //! since it last came out, the result so far.
 
+pub(crate) mod hop;
 mod pane;
 #[cfg(test)]
 mod tests;
@@ -205,19 +206,7 @@ impl WindowAggregate {
             Some(end) => cast(&groups[end], &DataType::Timestamp(TimeUnit::Millisecond, None))?,
             None => Arc::new(TimestampMillisecondArray::from_value(AFTER_ALL, rows)),
         };
-        let aggregates = &self.layout.aggregates;
-        let arguments = aggregates
-            .iter()
-            .map(|aggregate| aggregate.function.expressions().iter().map(evaluate).collect::<Result<Vec<_>>>())
-            .collect::<Result<Vec<_>>>()?;
-        let filters = aggregates
-            .iter()
-            .map(|aggregate| match &aggregate.filter {
-                Some(filter) => Ok(Some(evaluate(filter)?.as_boolean().clone())),
-                None => Ok(None),
-            })
-            .collect::<Result<Vec<_>>>()?;
-        Ok(Inputs { groups, ends, arguments, filters })
+        Inputs::new(groups, ends, &self.layout.aggregates, batch)
     }
 
     fn measure_state(&mut self) -> u64 {
@@ -251,6 +240,25 @@ struct Inputs {
 }
 
 impl Inputs {
+    /// With what the aggregates need of a batch.
+    fn new(groups: Vec<ArrayRef>, ends: ArrayRef, aggregates: &[Aggregate], batch: &RecordBatch) -> Result<Self> {
+        let evaluate = |expr: &Arc<dyn PhysicalExpr>| -> Result<ArrayRef> {
+            Ok(expr.evaluate(batch)?.into_array(batch.num_rows())?)
+        };
+        let arguments = aggregates
+            .iter()
+            .map(|aggregate| aggregate.function.expressions().iter().map(evaluate).collect::<Result<Vec<_>>>())
+            .collect::<Result<Vec<_>>>()?;
+        let filters = aggregates
+            .iter()
+            .map(|aggregate| match &aggregate.filter {
+                Some(filter) => Ok(Some(evaluate(filter)?.as_boolean().clone())),
+                None => Ok(None),
+            })
+            .collect::<Result<Vec<_>>>()?;
+        Ok(Self { groups, ends, arguments, filters })
+    }
+
     fn rows(&self) -> usize {
         self.ends.len()
     }

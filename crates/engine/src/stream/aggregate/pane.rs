@@ -128,7 +128,7 @@ impl Panes {
 }
 
 impl Pane {
-    fn new(first_end: i64, layout: &Layout) -> Result<Self> {
+    pub(super) fn new(first_end: i64, layout: &Layout) -> Result<Self> {
         let accumulators = layout.aggregates.iter().map(|a| groups_accumulator(&a.function)).collect::<Result<_>>()?;
         let groups = Keys::new(&layout.group_schema)?;
         Ok(Self { first_end, groups, accumulators, touched: Vec::new() })
@@ -138,7 +138,8 @@ impl Pane {
         self.first_end
     }
 
-    fn update(&mut self, inputs: &Inputs, layout: &Layout) -> Result<()> {
+    /// Takes rows in.
+    pub(super) fn update(&mut self, inputs: &Inputs, layout: &Layout) -> Result<()> {
         self.groups.number(&inputs.groups, inputs.rows())?;
         let (indices, total) = self.groups.numbers();
         if layout.marks {
@@ -184,38 +185,49 @@ impl Pane {
     /// The groups' values, then the states of the aggregates.
     pub(super) fn state(&mut self, layout: &Layout) -> Result<RecordBatch> {
         let touched = std::mem::take(&mut self.touched);
-        let mut columns = self.groups.emit()?;
-        for accumulator in &mut self.accumulators {
-            columns.extend(accumulator.state(EmitTo::All)?);
-        }
-        let field = |(i, column): (usize, &ArrayRef)| Field::new(format!("c{i}"), column.data_type().clone(), true);
-        let fields: Vec<Field> = columns.iter().enumerate().map(field).collect();
-        let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?;
+        let batch = self.take_state()?;
         // Taking the state out has emptied the pane: it is built again from it.
         *self = Self::from_state(self.first_end, &batch, layout)?;
         self.touched = touched;
         Ok(batch)
     }
 
+    /// The same, which are then gone from the pane.
+    pub(super) fn take_state(&mut self) -> Result<RecordBatch> {
+        let mut columns = self.groups.emit()?;
+        for accumulator in &mut self.accumulators {
+            columns.extend(accumulator.state(EmitTo::All)?);
+        }
+        let field = |(i, column): (usize, &ArrayRef)| Field::new(format!("c{i}"), column.data_type().clone(), true);
+        let fields: Vec<Field> = columns.iter().enumerate().map(field).collect();
+        Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
+    }
+
     /// Rebuilds a pane from its groups and states, in columns.
     pub(super) fn from_state(first_end: i64, batch: &RecordBatch, layout: &Layout) -> Result<Self> {
         let mut pane = Self::new(first_end, layout)?;
+        pane.merge(batch, layout)?;
+        Ok(pane)
+    }
+
+    /// Takes in the groups and states of another pane.
+    pub(super) fn merge(&mut self, batch: &RecordBatch, layout: &Layout) -> Result<()> {
         let (values, mut states) = batch.columns().split_at(layout.group_schema.fields().len());
         let values = values
             .iter()
             .zip(layout.group_schema.fields())
             .map(|(column, field)| Ok(cast(column, field.data_type())?))
             .collect::<Result<Vec<_>>>()?;
-        pane.groups.number(&values, batch.num_rows())?;
-        let (indices, total) = pane.groups.numbers();
-        for (accumulator, aggregate) in pane.accumulators.iter_mut().zip(&layout.aggregates) {
+        self.groups.number(&values, batch.num_rows())?;
+        let (indices, total) = self.groups.numbers();
+        for (accumulator, aggregate) in self.accumulators.iter_mut().zip(&layout.aggregates) {
             let (mine, rest) = states
                 .split_at_checked(aggregate.function.state_fields()?.len())
                 .ok_or_else(|| Error::Storage("the checkpoint's aggregates are not those of this job".into()))?;
             accumulator.merge_batch(mine, indices, total)?;
             states = rest;
         }
-        Ok(pane)
+        Ok(())
     }
 
     /// The windows that end at `limit` or before, and the others.
@@ -233,7 +245,7 @@ impl Pane {
         Ok((before, Self::from_state(first_after, &after, layout)?))
     }
 
-    fn state_bytes(&self) -> usize {
+    pub(super) fn state_bytes(&self) -> usize {
         self.groups.state_bytes() + self.accumulators.iter().map(|a| a.size()).sum::<usize>() + self.touched.len()
     }
 }

@@ -20,6 +20,7 @@
 //! | [`temporal_join`] | joins with the versions of a table |
 //! | [`time_bound`] | how a join's condition bounds the time of one side by the other's |
 //! | [`window`] | windows and aggregates by window |
+//! | [`slices`] | aggregates by windows that overlap |
 //! | [`window_join`] | joins of the rows that are in one window |
 //! | [`over`] | aggregates OVER the rows before each row |
 //! | [`deduplicate`] | ROW_NUMBER() = 1, DISTINCT |
@@ -34,6 +35,7 @@ mod join;
 pub(crate) mod over;
 mod places;
 mod scan;
+mod slices;
 pub(crate) mod temporal_join;
 mod time_bound;
 mod visit;

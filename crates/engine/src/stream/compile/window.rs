@@ -13,6 +13,7 @@ use datafusion::physical_expr::aggregate::{LoweredAggregate, LoweredAggregateBui
 use super::Compiler;
 use super::expression::{physical, physical_all};
 use super::over::rowtime_column;
+use super::slices::sliceable;
 use super::visit::{stage_table, visit};
 use crate::Result;
 use crate::plan::attribute::{WindowEdge, window_edge};
@@ -40,7 +41,18 @@ impl Compiler<'_> {
             return self.elsewhere(plan, construct, EVENT_TIME_WANTED);
         };
         let early_ms = self.early_ms.take();
+        let (operator, description) = self.assigner(window, delay_ms, early_ms)?;
         let input = self.lower_timed(&window.input, &window.time)?;
+        Ok(self.dataflow.add_described(Box::new(operator), description, &[input]))
+    }
+
+    /// What gives rows their windows, by an event time of this delay.
+    pub(super) fn assigner(
+        &self,
+        window: &WindowNode,
+        delay_ms: i64,
+        early_ms: Option<i64>,
+    ) -> Result<(AssignWindows, Description)> {
         let schema = window.input.schema();
         let time = physical(&window.time, schema)?;
         let lateness = Lateness::new(self.origin(&window.time, schema, delay_ms));
@@ -54,7 +66,7 @@ impl Compiler<'_> {
         if function != WindowFunction::Tumble {
             description = description.on("step", span(step_ms));
         }
-        Ok(self.dataflow.add_described(Box::new(operator), description, &[input]))
+        Ok((operator, description))
     }
 
     /// SESSION.
@@ -84,7 +96,7 @@ impl Compiler<'_> {
     }
 
     /// The rows of windows by a time. Those of other windows come before the watermark passes them, whatever their order.
-    fn lower_timed(&mut self, input: &LogicalPlan, time: &Expr) -> Result<Output> {
+    pub(super) fn lower_timed(&mut self, input: &LogicalPlan, time: &Expr) -> Result<Output> {
         match rowtime_column(time, input.schema()) {
             Some(rowtime) if !is_edge(time, input.schema(), WindowEdge::Last) => {
                 self.lower(&self.merged(input, rowtime.column)?)
@@ -146,10 +158,7 @@ impl Compiler<'_> {
         let early_ms = self.setting.early_ms.filter(|_| self.straight && matches!(window, Some(Below::Grid)));
         self.straight = false;
         self.early_ms = early_ms;
-        let input = self.lower(&aggregate.input)?;
-        let emission = Emission { window_end, sessions: matches!(window, Some(Below::Sessions)), early_ms };
         let schema = aggregate.input.schema();
-        let groups = physical_all(&aggregate.group_expr, schema)?;
         let aggregates = aggregate
             .aggr_expr
             .iter()
@@ -163,6 +172,14 @@ impl Compiler<'_> {
                 Ok(Aggregate { function: aggregate, filter })
             })
             .collect::<Result<Vec<_>>>()?;
+        if early_ms.is_none()
+            && let Some((window, delay_ms)) = sliceable(aggregate, &aggregates)
+        {
+            return self.lower_hop_aggregate(aggregate, window, delay_ms, aggregates);
+        }
+        let input = self.lower(&aggregate.input)?;
+        let emission = Emission { window_end, sessions: matches!(window, Some(Below::Sessions)), early_ms };
+        let groups = physical_all(&aggregate.group_expr, schema)?;
         let output: SchemaRef = Arc::clone(aggregate.schema.inner());
         let operator = WindowAggregate::new(
             groups,
@@ -172,14 +189,19 @@ impl Compiler<'_> {
             self.setting.shards,
             Arc::clone(&self.setting.threads),
         );
-        let keys = aggregate.group_expr.iter().zip(output.fields());
+        let description = self.grouping("GROUP BY", aggregate);
+        Ok(self.dataflow.add_described(Box::new(operator), description, &[input]))
+    }
+
+    /// What the state of an aggregate rests on.
+    pub(super) fn grouping(&self, kind: &str, aggregate: &logical_expr::Aggregate) -> Description {
+        let keys = aggregate.group_expr.iter().zip(aggregate.schema.fields());
         let keys: Vec<String> =
             keys.map(|(expr, field)| format!("{} {}", expression(expr), sql_type(field.data_type()))).collect();
-        let description = Description::new("GROUP BY")
+        Description::new(kind)
             .on("keys", keys.join(", "))
             .on("aggregates", expressions(&aggregate.aggr_expr))
-            .on("'execution.shards'", self.setting.shards);
-        Ok(self.dataflow.add_described(Box::new(operator), description, &[input]))
+            .on("'execution.shards'", self.setting.shards)
     }
 }
 
