@@ -12,6 +12,7 @@ mod purchase_stream;
 mod readme;
 mod reference;
 mod reference_page;
+mod shuffled;
 mod side_by_side;
 mod slt;
 mod unbounded;
