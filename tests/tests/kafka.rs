@@ -53,22 +53,28 @@ fn topics_with_an_end_are_queried_and_copied() {
 #[test]
 fn a_window_over_two_partitions_closes_when_both_are_past_it() {
     let broker = Broker::shared();
-    let (input, output) = (broker.new_topic("visits", 2), broker.new_topic("sums", 1));
+    let input = broker.new_topic("visits", 2);
     visit(&input, 0, 0..30);
     visit(&input, 1, 30..60);
-    let script = [
-        table("visits", &input, VISITS, BOUNDED),
-        table("sums", &output, "start_at TIMESTAMP(3), n BIGINT", ""),
-        "SET 'execution.runtime-mode' = 'streaming';
-         INSERT INTO sums SELECT window_start, COUNT(*)
-         FROM TABLE(TUMBLE(TABLE visits, DESCRIPTOR(ts), INTERVAL '20' SECOND)) GROUP BY window_start, window_end;"
-            .to_string(),
-    ]
-    .concat();
-    Workplace::new().run(&script).succeeded();
-    let values = broker.committed_values(&output);
-    let expected = [0, 20, 40].map(|s| format!("{{\"start_at\":\"2026-01-01 00:00:{s:02}\",\"n\":20}}"));
-    assert_eq!(values, expected);
+    // The same with a computed column.
+    let computed = "id BIGINT, ts STRING, at AS TO_TIMESTAMP(ts), WATERMARK FOR at AS at";
+    for (columns, time) in [(VISITS, "ts"), (computed, "at")] {
+        let output = broker.new_topic("sums", 1);
+        let script = [
+            table("visits", &input, columns, BOUNDED),
+            table("sums", &output, "start_at TIMESTAMP(3), n BIGINT", ""),
+            format!(
+                "SET 'execution.runtime-mode' = 'streaming';
+                 INSERT INTO sums SELECT window_start, COUNT(*)
+                 FROM TABLE(TUMBLE(TABLE visits, DESCRIPTOR({time}), INTERVAL '20' SECOND)) GROUP BY window_start, window_end;"
+            ),
+        ]
+        .concat();
+        Workplace::new().run(&script).succeeded();
+        let values = broker.committed_values(&output);
+        let expected = [0, 20, 40].map(|s| format!("{{\"start_at\":\"2026-01-01 00:00:{s:02}\",\"n\":20}}"));
+        assert_eq!(values, expected, "{columns}");
+    }
 }
 
 /// A job that goes on until it is killed.

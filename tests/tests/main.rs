@@ -1,6 +1,7 @@
 //! Tests of the whole product: of the binary, as a user runs it, and of the engine on SQL files.
 
 mod bad_input;
+mod computed_time;
 mod crash;
 mod dead_before_done;
 mod golden;

@@ -3,6 +3,7 @@
 //! A bench is a function that returns measurements; [`BENCHES`] names them all. Progress goes to standard error, results to
 //! standard output: a table, or with `--json` one object a line.
 
+mod keyed;
 mod linear;
 mod measurement;
 mod nexmark;
@@ -35,6 +36,7 @@ struct Bench {
 }
 
 const BENCHES: &[Bench] = &[
+    Bench { name: "keyed", about: keyed::ABOUT, run: keyed::run },
     Bench { name: "linear", about: linear::ABOUT, run: linear::run },
     Bench { name: "nexmark", about: nexmark::ABOUT, run: nexmark::run },
     Bench { name: "parallel", about: parallel::ABOUT, run: parallel::run },
@@ -43,6 +45,8 @@ const BENCHES: &[Bench] = &[
 ];
 
 pub fn run(arguments: &[String]) -> Result<()> {
+    const TAKES: &str =
+        "cargo xtask bench takes names of benches (all without any), --rows N, --only SYSTEM, --json and --list";
     let mut request = Request { rows: None, only: None };
     let (mut names, mut json) = (Vec::new(), false);
     let mut arguments = arguments.iter();
@@ -54,14 +58,14 @@ pub fn run(arguments: &[String]) -> Result<()> {
                 }
                 return Ok(());
             }
+            "--help" | "-h" => {
+                println!("{TAKES}");
+                return Ok(());
+            }
             "--json" => json = true,
             "--rows" => request.rows = Some(number_after("--rows", arguments.next())?.max(1)),
             "--only" => request.only = Some(arguments.next().ok_or("--only needs a system's name after it")?.clone()),
-            option if option.starts_with('-') => {
-                return Err(
-                    format!("'{option}': cargo xtask bench takes --rows N, --only SYSTEM, --json and --list").into()
-                );
-            }
+            option if option.starts_with('-') => return Err(format!("'{option}': {TAKES}").into()),
             name => names.push(name),
         }
     }

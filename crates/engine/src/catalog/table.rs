@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator, TableProviderFilterPushDown, TableType};
+use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::ExecutionPlan;
 use tidegate_connectors::{ColumnFilter, CompareOp, ScanRequest, Table};
 
@@ -19,10 +20,21 @@ pub(crate) struct ConnectorTable {
     pub name: String,
     /// The physical columns; the event time is marked in its field's metadata.
     pub schema: SchemaRef,
+    /// The event time, if it is a computed column.
+    pub computed_time: Option<ComputedTime>,
     /// The columns of its PRIMARY KEY. It is not enforced: each row is the version of its key from its event time on.
     pub primary_key: Vec<usize>,
     pub table: Arc<dyn Table>,
     pub monitor: Arc<SourceMonitor>,
+}
+
+/// An event time that is computed from a table's columns.
+#[derive(Debug)]
+pub(crate) struct ComputedTime {
+    /// Over the physical columns.
+    pub time: Arc<dyn PhysicalExpr>,
+    /// The watermark is the greatest time so far less this, in milliseconds.
+    pub delay_ms: i64,
 }
 
 impl ConnectorTable {

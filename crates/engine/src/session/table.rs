@@ -12,7 +12,7 @@ use tidegate_sql::{Column, CreateTable, CreateView, ObjectKind, Span};
 
 use super::{Declared, Place, Session};
 use crate::catalog::monitor::SourceMonitor;
-use crate::catalog::table::ConnectorTable;
+use crate::catalog::table::{ComputedTime, ConnectorTable};
 use crate::plan::attribute::{to_milliseconds, with_rowtime};
 use crate::types::{arrow_type, sql_type};
 use crate::{Error, Result};
@@ -83,9 +83,19 @@ impl Session {
         let place_of = |key: &Ident| schema.index_of(&key.value).ok();
         let primary_key = create.primary_key.iter().filter_map(place_of).collect();
         let monitor = Arc::new(SourceMonitor::default());
-        let table = Arc::new(ConnectorTable { name: name.clone(), schema, primary_key, table, monitor });
-        if create.columns.iter().any(|column| column.computed.is_some()) {
-            self.register_with_computed(place, create, &table)?;
+        let columns = create.columns.iter().any(|column| column.computed.is_some());
+        let columns = columns.then(|| self.columns(place, create, &schema)).transpose()?;
+        let computed_time = match &columns {
+            Some(columns) => self.computed_time(place, create, columns, &schema)?,
+            None => None,
+        };
+        let table = Arc::new(ConnectorTable { name: name.clone(), schema, computed_time, primary_key, table, monitor });
+        if let Some(columns) = columns {
+            // A table with computed columns is a projection over its physical ones.
+            let scan = LogicalPlanBuilder::scan(bare(name), provider_as_source(Arc::clone(&table) as _), None)?;
+            let plan = scan.project(columns).map_err(|error| place.planning(error))?.build()?;
+            let text = place.source.slice(place.span).to_string();
+            self.execution.context.register_table(bare(name), Arc::new(ViewTable::new(plan, Some(text))))?;
         } else {
             self.execution.context.register_table(bare(name), Arc::clone(&table) as _)?;
         }
@@ -95,18 +105,12 @@ impl Session {
         Ok(format!("table {name} created"))
     }
 
-    /// A table with computed columns is a projection over its physical ones.
-    fn register_with_computed(
-        &self,
-        place: &Place<'_>,
-        create: &CreateTable,
-        table: &Arc<ConnectorTable>,
-    ) -> Result<()> {
+    /// The columns of a table, by its physical ones.
+    fn columns(&self, place: &Place<'_>, create: &CreateTable, physical: &Schema) -> Result<Vec<Expr>> {
         let name = &create.name.value;
-        let scan = LogicalPlanBuilder::scan(bare(name), provider_as_source(Arc::clone(table) as _), None)?;
-        let schema: Arc<DFSchema> = Arc::clone(scan.schema());
+        let schema = DFSchema::try_from_qualified_schema(bare(name), physical)?;
         let state = self.execution.context.state();
-        let columns = create
+        create
             .columns
             .iter()
             .map(|column| {
@@ -134,11 +138,35 @@ impl Session {
                     }
                 })
             })
-            .collect::<Result<Vec<_>>>()?;
-        let plan = scan.project(columns).map_err(|error| place.planning(error))?.build()?;
-        let text = place.source.slice(place.span).to_string();
-        self.execution.context.register_table(bare(name), Arc::new(ViewTable::new(plan, Some(text))))?;
-        Ok(())
+            .collect()
+    }
+
+    /// The event time, if it is one of the computed columns.
+    fn computed_time(
+        &self,
+        place: &Place<'_>,
+        create: &CreateTable,
+        columns: &[Expr],
+        physical: &Schema,
+    ) -> Result<Option<ComputedTime>> {
+        let Some(watermark) = &create.watermark else { return Ok(None) };
+        let is_time = |column: &&Column| column.computed.is_some() && column.name.value == watermark.column.value;
+        let Some((column, Expr::Alias(alias))) = create.columns.iter().zip(columns).find(|(column, _)| is_time(column))
+        else {
+            return Ok(None);
+        };
+        let schema = DFSchema::try_from_qualified_schema(bare(&create.name.value), physical)?;
+        let time = self.execution.context.state().create_physical_expr(alias.expr.as_ref().clone(), &schema);
+        let time = time.map_err(|error| place.at(Some(column.span)).planning(error))?;
+        let data_type = time.data_type(physical)?;
+        if to_milliseconds(&data_type).is_none() {
+            return Err(place.at(Some(watermark.span)).refuse(format!(
+                "WATERMARK FOR '{}': it is {}; a TIMESTAMP is expected",
+                watermark.column.value,
+                sql_type(&data_type)
+            )));
+        }
+        Ok(Some(ComputedTime { time, delay_ms: i64::try_from(watermark.delay_ms).unwrap_or(i64::MAX) }))
     }
 
     pub(super) fn create_view(&mut self, place: &Place<'_>, create: &CreateView) -> Result<String> {

@@ -115,8 +115,8 @@ fn a_slow_sink_holds_back_the_thread_that_reads() {
         monitor: Arc::new(SourceMonitor::default()),
         bounded: true,
     };
-    let pace = Pace { batch_rows: 1, idle_after: None, time_column: None };
-    let source = dataflow.add_source(Source::new(input, schema(), None, pace));
+    let pace = Pace { batch_rows: 1, idle_after: None, time: None };
+    let source = dataflow.add_source(Source::new(input, schema(), pace));
     let sink = dataflow.add_sink("slow".into(), "", source);
     let slow = SinkThread::new(Box::new(Slow { counts: Arc::clone(&counts), open }));
     dataflow.sinks[sink].taker = Some(Taker::Table(slow, schema()));

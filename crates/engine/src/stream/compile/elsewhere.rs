@@ -14,7 +14,7 @@ use crate::plan::attribute::{Rowtime, WindowEdge, rowtime, window_edge};
 use crate::stream::collect::Collect;
 use crate::stream::dataflow::Output;
 use crate::stream::identity::{self, Description, Identity};
-use crate::stream::source::{Input, Source};
+use crate::stream::source::{EventTime, Input, Source};
 use crate::stream::spill::SpillWriter;
 use crate::stream::stage::StageTable;
 use crate::{Error, Result};
@@ -115,9 +115,9 @@ impl Compiler<'_> {
         // Rows with the time of a window come in any order out of DataFusion, and none of them is late: see Origin::Input.
         let is_window_time = |time: &Rowtime| window_edge(plan.schema().field(time.column)) == Some(WindowEdge::Last);
         let rowtime = rowtime(plan.schema()).filter(|time| !is_window_time(time));
-        let pace = self.pace(rowtime);
+        let pace = self.pace(rowtime.map(EventTime::from));
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let source = self.dataflow.add_source(Source::new(Input::Stage { path }, schema, rowtime, pace));
+        let source = self.dataflow.add_source(Source::new(Input::Stage { path }, schema, pace));
         Ok(self.dataflow.identify(source, Identity::stage(&name)))
     }
 }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use datafusion::logical_expr::{Expr, LogicalPlan, TableScan};
+use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_expr::utils::{collect_columns, reassign_expr_columns};
 use tidegate_connectors::ScanRequest;
 
 use super::Compiler;
@@ -12,10 +14,10 @@ use super::expression::column;
 use super::visit::{connector_table, stage_table};
 use crate::catalog::monitor::storage;
 use crate::catalog::table::ConnectorTable;
-use crate::plan::attribute::{Rowtime, rowtime};
+use crate::plan::attribute::rowtime;
 use crate::stream::dataflow::Output;
 use crate::stream::identity::{self, Description, Identity};
-use crate::stream::source::{Input, Pace, Source};
+use crate::stream::source::{EventTime, Input, Pace, Source};
 use crate::stream::stateless::Project;
 use crate::{Error, Result};
 
@@ -66,11 +68,10 @@ impl Compiler<'_> {
     }
 
     fn source_of(&mut self, table: &ConnectorTable, scan: &TableScan, schema: SchemaRef) -> Result<Output> {
-        let rowtime = rowtime(&scan.projected_schema);
-        let pace = self.pace(rowtime);
+        let pace = self.pace(event_time(table, scan, &schema));
         if self.setting.checking {
             let input = Input::Stage { path: PathBuf::new() };
-            return Ok(self.dataflow.add_source(Source::new(input, schema, rowtime, pace)));
+            return Ok(self.dataflow.add_source(Source::new(input, schema, pace)));
         }
         let request = ScanRequest {
             projection: scan.projection.clone(),
@@ -85,16 +86,26 @@ impl Compiler<'_> {
             monitor: Arc::clone(&table.monitor),
             bounded: table.table.is_bounded(),
         };
-        let source = self.dataflow.add_source(Source::new(input, schema, rowtime, pace));
+        let source = self.dataflow.add_source(Source::new(input, schema, pace));
         Ok(self.dataflow.identify(source, Identity::source(&table.name)))
     }
 
     /// How a source of this event time is read.
-    pub(super) fn pace(&self, rowtime: Option<Rowtime>) -> Pace {
-        Pace {
-            batch_rows: self.setting.batch_rows,
-            idle_after: self.setting.idle_after,
-            time_column: rowtime.map(|rowtime| rowtime.column),
-        }
+    pub(super) fn pace(&self, time: Option<EventTime>) -> Pace {
+        Pace { batch_rows: self.setting.batch_rows, idle_after: self.setting.idle_after, time }
     }
+}
+
+/// The event time of a scan: a column of it, or computed from columns of it. Where these are not read, nothing above goes by it.
+fn event_time(table: &ConnectorTable, scan: &TableScan, schema: &SchemaRef) -> Option<EventTime> {
+    if let Some(rowtime) = rowtime(&scan.projected_schema) {
+        return Some(rowtime.into());
+    }
+    let computed = table.computed_time.as_ref()?;
+    let here = |column: &Column| schema.index_of(column.name()).is_ok();
+    if !collect_columns(&computed.time).iter().all(here) {
+        return None;
+    }
+    let time = reassign_expr_columns(Arc::clone(&computed.time), schema).ok()?;
+    Some(EventTime::computed(time, computed.delay_ms))
 }

@@ -7,6 +7,7 @@
 //! ```
 
 mod alignment;
+mod event_time;
 mod read;
 
 use std::collections::BTreeMap;
@@ -14,17 +15,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::{AsArray, RecordBatch};
-use arrow::compute::{cast, max};
-use arrow::datatypes::{DataType, SchemaRef, TimeUnit, TimestampMillisecondType};
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 use serde::{Deserialize, Serialize};
 use tidegate_connectors::{BadRecord, Position, Scan};
 
 use self::alignment::PartPlace;
+pub(crate) use self::event_time::EventTime;
 use super::operator::BEFORE_ALL;
 use crate::batch::scan::with_schema;
 use crate::catalog::monitor::{SourceMonitor, storage};
-use crate::plan::attribute::Rowtime;
 use crate::queue::{Empty, Receiver, queue};
 use crate::{Error, Result, SourceReport};
 
@@ -99,8 +99,8 @@ pub(crate) struct Pace {
     pub batch_rows: usize,
     /// After how long without rows an input that has given all there is counts as idle; `None`: never.
     pub idle_after: Option<Duration>,
-    /// The column of the event time, by which parts are put into order.
-    pub time_column: Option<usize>,
+    /// The event time, by which parts are put into order.
+    pub time: Option<EventTime>,
 }
 
 /// What the thread sends.
@@ -114,6 +114,8 @@ enum Message {
 /// that takes the batch, and a checkpoint holds just what was taken.
 struct Arrival {
     batch: Option<RecordBatch>,
+    /// The greatest event time of its rows, in milliseconds.
+    latest_ms: Option<i64>,
     moved: Moved,
     bytes: u64,
     bad: Vec<BadRecord>,
@@ -123,7 +125,6 @@ struct Arrival {
 pub(crate) struct Source {
     input: Input,
     schema: SchemaRef,
-    rowtime: Option<Rowtime>,
     pace: Pace,
     progress: Progress,
     arrivals: Option<Arrivals>,
@@ -148,14 +149,14 @@ pub(crate) enum Next {
 }
 
 impl Source {
-    pub(crate) fn new(input: Input, schema: SchemaRef, rowtime: Option<Rowtime>, pace: Pace) -> Self {
+    pub(crate) fn new(input: Input, schema: SchemaRef, pace: Pace) -> Self {
         let progress = Progress { place: Place::Start, ended: false, watermark: BEFORE_ALL, counts: (0, 0, 0) };
-        Self { input, schema, rowtime, pace, progress, arrivals: None }
+        Self { input, schema, pace, progress, arrivals: None }
     }
 
     /// The watermark, if its rows have an event time.
     pub(crate) fn watermark(&self) -> Option<i64> {
-        self.rowtime.map(|_| self.progress.watermark)
+        self.pace.time.as_ref().map(|_| self.progress.watermark)
     }
 
     /// Begins to read, from the start or from where a checkpoint says.
@@ -200,7 +201,7 @@ impl Source {
             Err(Empty::Yet) => return Ok(Next::Wait),
             Err(Empty::ForGood) => return Ok(self.end()),
         };
-        let Message::Rows(Arrival { batch, moved, bytes, bad }) = message else { return Ok(Next::Idle) };
+        let Message::Rows(Arrival { batch, latest_ms, moved, bytes, bad }) = message else { return Ok(Next::Idle) };
         self.progress.place.go(moved);
         if let Input::Table { monitor, .. } = &self.input {
             monitor.add(batch.as_ref().map_or(0, |batch| batch.num_rows() as u64), bytes, &bad)?;
@@ -209,10 +210,8 @@ impl Source {
             Some(batch) => with_schema(batch, &self.schema)?,
             None => RecordBatch::new_empty(Arc::clone(&self.schema)),
         };
-        if let Some(rowtime) = self.rowtime
-            && let Some(latest) = latest_ms(&batch, rowtime.column)?
-        {
-            self.progress.watermark = self.progress.watermark.max(latest.saturating_sub(rowtime.delay_ms));
+        if let (Some(latest_ms), Some(time)) = (latest_ms, &self.pace.time) {
+            self.progress.watermark = self.progress.watermark.max(latest_ms.saturating_sub(time.delay_ms));
         }
         Ok(Next::Batch(batch, self.progress.watermark))
     }
@@ -256,11 +255,6 @@ fn message_bytes(message: &Result<Message>) -> usize {
         Ok(Message::Rows(Arrival { batch: Some(batch), .. })) => batch.get_array_memory_size(),
         _ => 0,
     }
-}
-
-fn latest_ms(batch: &RecordBatch, column: usize) -> Result<Option<i64>> {
-    let time = cast(batch.column(column), &DataType::Timestamp(TimeUnit::Millisecond, None))?;
-    Ok(max(time.as_primitive::<TimestampMillisecondType>()))
 }
 
 impl From<tidegate_connectors::Error> for Error {

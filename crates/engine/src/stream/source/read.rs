@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use arrow::array::{AsArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type};
-use tidegate_connectors::{Chunk, PartEvent, PartOrder, Scan};
+use tidegate_connectors::{BadRecord, Chunk, PartEvent, PartOrder, Scan};
 
 use super::alignment::{Aligned, Alignment, PartPlace};
 use super::{Arrival, Input, Message, Moved, Pace, Place};
@@ -29,10 +29,8 @@ pub(super) fn read(
 ) -> Result<()> {
     match input {
         Input::Table { scan, .. } => match scan.order() {
-            PartOrder::OneByOne => one_by_one(scan.as_ref(), place, sender),
-            PartOrder::SideBySide if pace.time_column.is_some() => {
-                side_by_side(scan.as_ref(), place, pace, sender, wanted)
-            }
+            PartOrder::OneByOne => one_by_one(scan.as_ref(), place, pace, sender),
+            PartOrder::SideBySide if pace.time.is_some() => side_by_side(scan.as_ref(), place, pace, sender, wanted),
             PartOrder::SideBySide | PartOrder::AsTheyAppear => as_they_come(scan.as_ref(), place, pace, sender, wanted),
         },
         Input::Stage { path } => {
@@ -42,7 +40,7 @@ pub(super) fn read(
             };
             let mut reader = SpillReader::open(path, offset)?;
             while let Some((batch, offset)) = reader.next()? {
-                let arrival = Arrival { batch: Some(batch), moved: Moved::Stage { offset }, bytes: 0, bad: Vec::new() };
+                let arrival = pace.arrival(Some(batch), Moved::Stage { offset }, 0, Vec::new())?;
                 if sender.send(Ok(Message::Rows(arrival))).is_err() {
                     return Ok(());
                 }
@@ -52,7 +50,7 @@ pub(super) fn read(
     }
 }
 
-fn one_by_one(scan: &dyn Scan, place: &Place, sender: &Sender<Result<Message>>) -> Result<()> {
+fn one_by_one(scan: &dyn Scan, place: &Place, pace: &Pace, sender: &Sender<Result<Message>>) -> Result<()> {
     let (first, mut position) = match place {
         Place::Table { part, position } => (*part as usize, position.clone()),
         _ => (0, None),
@@ -65,7 +63,7 @@ fn one_by_one(scan: &dyn Scan, place: &Place, sender: &Sender<Result<Message>>) 
             let bytes = chunk.bytes.saturating_sub(bytes_before.unwrap_or_default());
             bytes_before = Some(chunk.bytes);
             let moved = Moved::Table { part: part as u64, position: chunk.position };
-            let arrival = Arrival { batch: Some(chunk.batch), moved, bytes, bad: chunk.bad };
+            let arrival = pace.arrival(Some(chunk.batch), moved, bytes, chunk.bad)?;
             if sender.send(Ok(Message::Rows(arrival))).is_err() {
                 return Ok(());
             }
@@ -95,7 +93,7 @@ fn side_by_side(
             PartEvent::Found(position) => alignment.begin(position.part, PartPlace::at(position)),
             PartEvent::Chunk(chunk) => {
                 told_idle = false;
-                let times = times(&chunk.batch, pace)?;
+                let times = pace.times(&chunk.batch)?;
                 alignment.add(chunk, times.into_iter());
             }
             PartEvent::CaughtUp(part) => {
@@ -111,11 +109,11 @@ fn side_by_side(
                 ready = true;
             }
             PartEvent::End => {
-                send_aligned(&mut alignment, sender)?;
+                send_aligned(&mut alignment, pace, sender)?;
                 return Ok(());
             }
         }
-        if ready && !send_aligned(&mut alignment, sender)? {
+        if ready && !send_aligned(&mut alignment, pace, sender)? {
             return Ok(());
         }
         if ready && !told_idle && alignment.is_idle() {
@@ -129,9 +127,9 @@ fn side_by_side(
 }
 
 /// Sends all that may come out. Whether anybody still wants more.
-fn send_aligned(alignment: &mut Alignment, sender: &Sender<Result<Message>>) -> Result<bool> {
+fn send_aligned(alignment: &mut Alignment, pace: &Pace, sender: &Sender<Result<Message>>) -> Result<bool> {
     while let Some(Aligned { batch, moved, bytes, bad }) = alignment.take()? {
-        let arrival = Arrival { batch, moved: Moved::Parts(moved), bytes, bad };
+        let arrival = pace.arrival(batch, Moved::Parts(moved), bytes, bad)?;
         if sender.send(Ok(Message::Rows(arrival))).is_err() {
             return Ok(false);
         }
@@ -169,7 +167,7 @@ fn as_they_come(
                 let part = position.part;
                 let place = PartPlace { rows_after, ..PartPlace::at(position) };
                 let moved = Moved::Parts(vec![(part, place)]);
-                let arrival = Arrival { batch: Some(batch), moved, bytes: bytes.saturating_sub(before), bad };
+                let arrival = pace.arrival(Some(batch), moved, bytes.saturating_sub(before), bad)?;
                 if sender.send(Ok(Message::Rows(arrival))).is_err() {
                     return Ok(());
                 }
@@ -189,9 +187,19 @@ fn as_they_come(
     Ok(())
 }
 
-/// The event times of a batch, in the column's unit.
-fn times(batch: &RecordBatch, pace: &Pace) -> Result<Vec<Option<i64>>> {
-    let Some(column) = pace.time_column else { return Ok(vec![None; batch.num_rows()]) };
-    let times = cast(batch.column(column), &DataType::Int64)?;
-    Ok(times.as_primitive::<Int64Type>().iter().collect())
+impl Pace {
+    fn arrival(&self, batch: Option<RecordBatch>, moved: Moved, bytes: u64, bad: Vec<BadRecord>) -> Result<Arrival> {
+        let latest_ms = match (&self.time, &batch) {
+            (Some(time), Some(batch)) => time.latest_ms(batch)?,
+            _ => None,
+        };
+        Ok(Arrival { batch, latest_ms, moved, bytes, bad })
+    }
+
+    /// The event times of a batch, in a unit that is the same for all.
+    fn times(&self, batch: &RecordBatch) -> Result<Vec<Option<i64>>> {
+        let Some(time) = &self.time else { return Ok(vec![None; batch.num_rows()]) };
+        let times = cast(&time.of(batch)?, &DataType::Int64)?;
+        Ok(times.as_primitive::<Int64Type>().iter().collect())
+    }
 }
