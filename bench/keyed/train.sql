@@ -22,7 +22,7 @@ CREATE MODEL device_line
     'keyed.memory' = '${memory}'
   );
 
-CREATE TABLE quality (`first half, RMSE` DOUBLE, `second half, RMSE` DOUBLE)
+CREATE TABLE quality (rmse_first_half DOUBLE, rmse_second_half DOUBLE)
 WITH ('connector' = 'filesystem', 'path' = '${output}/quality', 'format' = 'json');
 
 INSERT OVERWRITE quality

@@ -32,7 +32,7 @@ pub struct Measurement {
     pub command: String,
 }
 
-/// The columns of the table that show quality.
+/// The measures of quality that stand first in the table.
 const METRICS: [&str; 4] = ["accuracy", "f1", "log_loss", "roc_auc"];
 
 impl Measurement {
@@ -142,8 +142,9 @@ pub fn print_table(measurements: &[Measurement]) {
         "work", "system", "rows", "rows/CPU-s", "rows/s", "peak MiB"
     );
     // Work without predictions has no columns for their quality.
-    let metrics: Vec<&str> =
-        METRICS.into_iter().filter(|metric| measurements.iter().any(|m| m.quality.contains_key(*metric))).collect();
+    let mut metrics: Vec<&str> = measurements.iter().flat_map(|m| m.quality.keys().map(String::as_str)).collect();
+    metrics.sort_by_key(|metric| (METRICS.iter().position(|known| known == metric).unwrap_or(METRICS.len()), *metric));
+    metrics.dedup();
     metrics.iter().for_each(|metric| print!("  {metric:>8}"));
     println!();
     for m in measurements {
@@ -158,8 +159,8 @@ pub fn print_table(measurements: &[Measurement]) {
         );
         for metric in &metrics {
             match m.quality.get(*metric) {
-                Some(value) => print!("  {value:>8.4}"),
-                None => print!("  {:>8}", "–"),
+                Some(value) => print!("  {value:>width$.4}", width = metric.len().max(8)),
+                None => print!("  {:>width$}", "–", width = metric.len().max(8)),
             }
         }
         println!();
