@@ -4,6 +4,7 @@ mod bad_input;
 mod computed_time;
 mod crash;
 mod dead_before_done;
+mod flink;
 mod golden;
 mod jobs;
 mod kafka;

@@ -5,6 +5,7 @@
 mod bench;
 mod data;
 mod demo;
+mod flink;
 mod process;
 mod setup;
 mod test;
@@ -29,6 +30,7 @@ cargo xtask COMMAND
   tidy                       the rules of the house, as checks
   bench [NAME…] [--rows N] [--json] [--list] [--only SYSTEM]
                              ours and the peers', on the same file, in the same run
+  package flink              the archive that brings models to Apache Flink, with this machine's native library in it
 ";
 
 fn main() -> ExitCode {
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         "test" => test::run(&arguments),
         "tidy" => tidy::run(&arguments),
         "bench" => bench::run(&arguments),
+        "package" => flink::package(&arguments),
         "" | "help" | "--help" | "-h" => {
             print!("{USAGE}");
             Ok(())

@@ -5,7 +5,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::process::{self, Stages};
-use crate::{Result, data, setup, tidy, workspace};
+use crate::{Result, data, flink, setup, tidy, workspace};
 
 pub fn run(arguments: &[String]) -> Result<()> {
     let (crates, filter) = match arguments.iter().position(|argument| argument == "--") {
@@ -27,6 +27,7 @@ fn run_stages(stages: &mut Stages, packages: &[String], filter: &[String], every
         data::DATA_SETS.iter().filter(|set| set.tests).try_for_each(|set| data::fetch(set).map(drop))?;
         data::broker::fetch().map(drop)
     })?;
+    stages.run("flink", || flink::build().map(drop))?;
     if everything {
         stages.run("format", || process::run(workspace::cargo().args(["fmt", "--all", "--check"])))?;
         stages.run("tidy", || tidy::run(&[]))?;

@@ -34,10 +34,16 @@ pub fn metadata() -> Result<Value> {
 
 /// Builds the `tidegate` that is shipped and returns its path.
 pub fn build_tidegate() -> Result<PathBuf> {
+    let target = target_folder()?;
+    process::run(cargo().args(["build", "--profile", "dist", "-p", "tidegate-cli"]))?;
+    Ok(target.join("dist").join(format!("tidegate{}", std::env::consts::EXE_SUFFIX)))
+}
+
+/// Where cargo puts what it builds.
+pub fn target_folder() -> Result<PathBuf> {
     let metadata = metadata()?;
     let target = metadata["target_directory"].as_str().ok_or("cargo metadata names no target_directory")?;
-    process::run(cargo().args(["build", "--profile", "dist", "-p", "tidegate-cli"]))?;
-    Ok(Path::new(target).join("dist").join(format!("tidegate{}", std::env::consts::EXE_SUFFIX)))
+    Ok(PathBuf::from(target))
 }
 
 /// Where fetched and generated data is kept between runs: `$TIDEGATE_DATA`, or `~/.cache/tidegate/data`.

@@ -1,0 +1,71 @@
+package tidegate.flink;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.apache.flink.table.api.EnvironmentSettings;
+import org.apache.flink.table.api.TableEnvironment;
+import org.apache.flink.table.api.TableResult;
+
+/**
+ * Runs a script of Flink SQL, a statement after the other: in this process when it is started plainly, on a cluster through {@code flink
+ * run}. An INSERT is waited for.
+ */
+public final class SqlScript {
+  private SqlScript() {}
+
+  public static void main(String[] arguments) throws Exception {
+    if (arguments.length != 1) {
+      System.err.println("usage: tidegate.flink.SqlScript SCRIPT");
+      System.exit(2);
+    }
+    String script = Files.readString(Path.of(arguments[0]));
+    TableEnvironment tables = TableEnvironment.create(EnvironmentSettings.newInstance().build());
+    for (String statement : statements(script)) {
+      TableResult result = tables.executeSql(statement);
+      if (result.getJobClient().isPresent()) {
+        result.await();
+      }
+    }
+  }
+
+  /** The statements of a script: what stands between semicolons that are in no text, name or comment. */
+  static List<String> statements(String script) {
+    List<String> statements = new ArrayList<>();
+    StringBuilder statement = new StringBuilder();
+    int at = 0;
+    while (at < script.length()) {
+      char c = script.charAt(at);
+      int end;
+      if (c == '\'' || c == '`' || c == '"') {
+        int closing = script.indexOf(c, at + 1);
+        end = closing < 0 ? script.length() : closing + 1;
+        statement.append(script, at, end);
+      } else if (script.startsWith("--", at)) {
+        int line = script.indexOf('\n', at);
+        end = line < 0 ? script.length() : line;
+      } else if (script.startsWith("/*", at) && !script.startsWith("/*+", at)) {
+        int closing = script.indexOf("*/", at + 2);
+        end = closing < 0 ? script.length() : closing + 2;
+      } else if (c == ';') {
+        end = at + 1;
+        add(statements, statement);
+      } else {
+        end = at + 1;
+        statement.append(c);
+      }
+      at = end;
+    }
+    add(statements, statement);
+    return statements;
+  }
+
+  private static void add(List<String> statements, StringBuilder statement) {
+    String text = statement.toString().strip();
+    if (!text.isEmpty()) {
+      statements.add(text);
+    }
+    statement.setLength(0);
+  }
+}

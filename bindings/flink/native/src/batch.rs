@@ -1,0 +1,248 @@
+//! Rows in memory that Java and Rust both see, as record batches.
+//!
+//! ```text
+//!  bytes      columns × capacity          columns × capacity × 8
+//!           ┌──────────────────────────┬───────────────────────────────┐
+//!           │ 1 where there is a value │ cells, a column after another │        and beside it: the bytes of all texts
+//!           └──────────────────────────┴───────────────────────────────┘
+//! ```
+//! A cell is 8 bytes in the machine's order: an f64; an i64; 0 or 1 for a boolean; and for what has no fixed length its place among
+//! the bytes beside it, as two u32: from where, and how long. There a text is its UTF-8, and a map from texts to numbers is, for each
+//! entry, the length of the text as u32, the text, and the number as f64.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Float64Array, MapArray, RecordBatch, RecordBatchOptions, StringBuilder,
+};
+use arrow::buffer::NullBuffer;
+use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema, SchemaRef};
+use tidegate_ml::{InputKind, ModelSpec};
+
+use crate::exception::Failure;
+
+/// Bytes of a cell.
+const CELL: usize = 8;
+
+/// The columns that a model reads, as batches have them here.
+pub(crate) fn input_schema(spec: &ModelSpec) -> SchemaRef {
+    let field = |input: &tidegate_ml::Input| {
+        let data_type = match input.kind {
+            InputKind::Number => DataType::Float64,
+            InputKind::Flag => DataType::Boolean,
+            InputKind::Text => DataType::Utf8,
+        };
+        Field::new(&input.name, data_type, true)
+    };
+    Arc::new(Schema::new(spec.inputs.iter().map(field).collect::<Vec<_>>()))
+}
+
+/// The bytes that so many columns of so many rows take.
+pub(crate) fn bytes(columns: usize, capacity: usize) -> Option<usize> {
+    columns.checked_mul(capacity)?.checked_mul(1 + CELL)
+}
+
+fn refuse<T>(what: impl Into<String>) -> Result<T, Failure> {
+    Err(Failure::Contract(what.into()))
+}
+
+/// The first `rows` rows that Java has written.
+pub(crate) fn read(
+    schema: &SchemaRef,
+    memory: &[u8],
+    texts: &[u8],
+    capacity: usize,
+    rows: usize,
+) -> Result<RecordBatch, Failure> {
+    let columns = schema.fields().len();
+    if rows > capacity || bytes(columns, capacity).is_none_or(|bytes| bytes > memory.len()) {
+        return refuse(format!(
+            "{rows} rows of {columns} columns do not fit into {} bytes of {capacity} rows",
+            memory.len()
+        ));
+    }
+    let (valid, cells) = memory.split_at(columns * capacity);
+    let column = |(place, field): (usize, &Arc<Field>)| -> Result<ArrayRef, Failure> {
+        let valid = &valid[place * capacity..][..rows];
+        let cells = cells[place * capacity * CELL..][..rows * CELL].as_chunks::<CELL>().0;
+        let nulls = NullBuffer::from_iter(valid.iter().map(|valid| *valid != 0));
+        let nulls = (nulls.null_count() > 0).then_some(nulls);
+        Ok(match field.data_type() {
+            DataType::Float64 => {
+                let values: Vec<f64> = cells.iter().map(|cell| f64::from_ne_bytes(*cell)).collect();
+                Arc::new(Float64Array::new(values.into(), nulls))
+            }
+            DataType::Boolean => {
+                let values = cells.iter().map(|cell| i64::from_ne_bytes(*cell) != 0).collect();
+                Arc::new(BooleanArray::new(values, nulls))
+            }
+            DataType::Utf8 => {
+                let mut array = StringBuilder::with_capacity(rows, texts.len());
+                for (cell, valid) in cells.iter().zip(valid) {
+                    match valid {
+                        0 => array.append_null(),
+                        _ => array.append_value(text(texts, *cell, field.name())?),
+                    }
+                }
+                Arc::new(array.finish())
+            }
+            other => return refuse(format!("column '{}' cannot be {other}", field.name())),
+        })
+    };
+    let arrays = schema.fields().iter().enumerate().map(column).collect::<Result<Vec<_>, _>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    Ok(RecordBatch::try_new_with_options(Arc::clone(schema), arrays, &options)?)
+}
+
+/// The text that a cell means.
+fn text<'t>(texts: &'t [u8], cell: [u8; CELL], column: &str) -> Result<&'t str, Failure> {
+    let place = u64::from_ne_bytes(cell);
+    let (from, length) = ((place & 0xffff_ffff) as usize, (place >> 32) as usize);
+    let Some(bytes) = from.checked_add(length).and_then(|to| texts.get(from..to)) else {
+        return refuse(format!("column '{column}': a text lies outside of the {} bytes of texts", texts.len()));
+    };
+    std::str::from_utf8(bytes).or_else(|_| refuse(format!("column '{column}': a text is not UTF-8")))
+}
+
+/// Where a text lies, as a cell.
+fn place(from: usize, length: usize) -> Result<[u8; CELL], Failure> {
+    match (u32::try_from(from), u32::try_from(length)) {
+        (Ok(from), Ok(length)) => Ok((u64::from(length) << 32 | u64::from(from)).to_ne_bytes()),
+        _ => refuse("the texts of a batch take more than 4 GB: let batches have fewer rows"),
+    }
+}
+
+/// Writes rows for Java to read, and gives the bytes of their texts.
+pub(crate) fn write(batch: &RecordBatch, memory: &mut [u8], capacity: usize) -> Result<Vec<u8>, Failure> {
+    let (columns, rows) = (batch.num_columns(), batch.num_rows());
+    if rows > capacity || bytes(columns, capacity).is_none_or(|bytes| bytes > memory.len()) {
+        return refuse(format!(
+            "{rows} rows of {columns} columns do not fit into {} bytes of {capacity} rows",
+            memory.len()
+        ));
+    }
+    let (valid, cells) = memory.split_at_mut(columns * capacity);
+    let mut texts = Vec::new();
+    for (column, array) in batch.columns().iter().enumerate() {
+        let valid = &mut valid[column * capacity..][..rows];
+        valid.iter_mut().enumerate().for_each(|(row, valid)| *valid = u8::from(array.is_valid(row)));
+        let cells = cells[column * capacity * CELL..][..rows * CELL].as_chunks_mut::<CELL>().0;
+        let cells = cells.iter_mut().enumerate();
+        match array.data_type() {
+            DataType::Float64 => {
+                let values = array.as_primitive::<Float64Type>().values();
+                cells.for_each(|(row, cell)| *cell = values[row].to_ne_bytes());
+            }
+            DataType::Int64 => {
+                let values = array.as_primitive::<Int64Type>().values();
+                cells.for_each(|(row, cell)| *cell = values[row].to_ne_bytes());
+            }
+            DataType::Boolean => {
+                let values = array.as_boolean().values();
+                cells.for_each(|(row, cell)| *cell = i64::from(values.value(row)).to_ne_bytes());
+            }
+            DataType::Utf8 => {
+                let values = array.as_string::<i32>();
+                for (row, cell) in cells {
+                    let text = if values.is_valid(row) { values.value(row) } else { "" };
+                    *cell = place(texts.len(), text.len())?;
+                    texts.extend_from_slice(text.as_bytes());
+                }
+            }
+            DataType::Map(..) => {
+                for (row, cell) in cells {
+                    let from = texts.len();
+                    entries(array.as_map(), row, &mut texts)?;
+                    *cell = place(from, texts.len() - from)?;
+                }
+            }
+            other => return refuse(format!("a model gives {other}, which Java cannot be given")),
+        }
+    }
+    Ok(texts)
+}
+
+/// The entries of a map from texts to numbers.
+fn entries(map: &MapArray, row: usize, texts: &mut Vec<u8>) -> Result<(), Failure> {
+    if map.is_null(row) {
+        return Ok(());
+    }
+    let entries = map.value(row);
+    let Some(keys) = entries.column(0).as_string_opt::<i32>() else { return refuse("a map's keys are no texts") };
+    let Some(values) = entries.column(1).as_primitive_opt::<Float64Type>() else {
+        return refuse("a map's values are no numbers");
+    };
+    for entry in 0..entries.len() {
+        let key = keys.value(entry);
+        let Ok(length) = u32::try_from(key.len()) else { return refuse("the key of a map is longer than 4 GB") };
+        texts.extend_from_slice(&length.to_ne_bytes());
+        texts.extend_from_slice(key.as_bytes());
+        texts.extend_from_slice(&values.value(entry).to_ne_bytes());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn schema() -> SchemaRef {
+        let field = |(name, data_type): (&str, DataType)| Field::new(name, data_type, true);
+        let fields = [("x", DataType::Float64), ("f", DataType::Boolean), ("t", DataType::Utf8)].map(field);
+        Arc::new(Schema::new(fields.to_vec()))
+    }
+
+    fn rows() -> RecordBatch {
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(Float64Array::from(vec![Some(1.5), None, Some(f64::NAN)])),
+            Arc::new(BooleanArray::from(vec![Some(true), Some(false), None])),
+            Arc::new(arrow::array::StringArray::from(vec![None, Some(""), Some("Ärger")])),
+        ];
+        RecordBatch::try_new(schema(), columns).unwrap()
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let batch = rows();
+        for capacity in [3, 8] {
+            let mut memory = vec![0xab; bytes(3, capacity).unwrap()];
+            let texts = write(&batch, &mut memory, capacity).unwrap();
+            assert_eq!(texts, "Ärger".as_bytes());
+            let read = read(&schema(), &memory, &texts, capacity, 3).unwrap();
+            assert_eq!(format!("{read:?}"), format!("{batch:?}"));
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let mut memory = vec![0; bytes(3, 3).unwrap()];
+        assert!(write(&rows(), &mut memory, 2).is_err(), "more rows than there is room for");
+        assert!(write(&rows(), &mut memory[1..], 3).is_err(), "a byte too few");
+        assert!(read(&schema(), &memory, &[], 3, 4).is_err());
+        assert!(read(&schema(), &memory[1..], &[], 3, 3).is_err());
+        assert!(read(&schema(), &memory, &[], usize::MAX, 3).is_err());
+        // A text beyond the texts, and one that is none.
+        let texts = write(&rows(), &mut memory, 3).unwrap();
+        assert!(read(&schema(), &memory, &texts[1..], 3, 3).is_err());
+        assert!(read(&schema(), &memory, &[0xff; 6], 3, 3).is_err());
+    }
+
+    #[test]
+    fn a_map_is_its_entries() {
+        use arrow::array::{Float64Builder, MapBuilder};
+        let mut map = MapBuilder::new(None, StringBuilder::new(), Float64Builder::new());
+        for (class, probability) in [("no", 0.25), ("yes", 0.75)] {
+            map.keys().append_value(class);
+            map.values().append_value(probability);
+        }
+        map.append(true).unwrap();
+        let map: ArrayRef = Arc::new(map.finish());
+        let batch = RecordBatch::try_from_iter([("p", map)]).unwrap();
+        let mut memory = vec![0; bytes(1, 1).unwrap()];
+        let texts = write(&batch, &mut memory, 1).unwrap();
+        let number = |value: f64| value.to_ne_bytes().to_vec();
+        let entry = |key: &str, value| [&(key.len() as u32).to_ne_bytes()[..], key.as_bytes(), &number(value)].concat();
+        assert_eq!(texts, [entry("no", 0.25), entry("yes", 0.75)].concat());
+        assert_eq!(memory[1..], place(0, texts.len()).unwrap());
+    }
+}

@@ -1,0 +1,14 @@
+//! What Java calls: models of a registry, a batch of rows at a time.
+//!
+//! ```text
+//!  Java: Native.open ──► handle ──► Native.predict(handle, rows in memory that both see) ──► … ──► Native.close
+//!                                         │
+//!                          [`batch`]: cells ──► RecordBatch ──► Model::predict ──► RecordBatch ──► cells
+//! ```
+//! Nothing unwinds into the virtual machine, which it would abort: each entry runs in [`exception::guarded`], and an error or a
+//! panic becomes a Java exception with our message.
+
+mod batch;
+mod entry;
+mod exception;
+mod scorer;
