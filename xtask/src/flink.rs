@@ -6,31 +6,15 @@ use std::process::Command;
 
 use crate::{Result, process, workspace};
 
-/// The folder's name.
-const NAME: &str = "flink";
-
 /// Builds the archive if its sources have changed, with Flink's beside it, and returns their folder.
 pub fn build() -> Result<PathBuf> {
-    let data = workspace::data_folder()?;
-    let folder = data.join(NAME);
     let project = workspace::root().join("bindings/flink/java");
-    let mut expected = fs::read_to_string(project.join("pom.xml"))?;
-    sources(&project.join("src"), &mut expected)?;
-    if fs::read_to_string(folder.join(".source")).is_ok_and(|found| found == expected) {
-        eprintln!("{NAME:<17} ready in {}", folder.display());
-        return Ok(folder);
-    }
-    fs::create_dir_all(&data)?;
-    let built = data.join(format!(".{NAME}.{}", std::process::id()));
-    eprintln!("building the archive for Apache Flink with Maven");
-    maven(&[format!("-Dfolder={}", built.display())])?;
-    fs::write(built.join(".source"), expected)?;
-    if folder.exists() {
-        fs::remove_dir_all(&folder)?;
-    }
-    fs::rename(&built, &folder)?;
-    eprintln!("{NAME:<17} ready in {}", folder.display());
-    Ok(folder)
+    let mut source = fs::read_to_string(project.join("pom.xml"))?;
+    sources(&project.join("src"), &mut source)?;
+    workspace::kept("flink", &source, |folder| {
+        eprintln!("building the archive for Apache Flink with Maven");
+        maven(&[format!("-Dfolder={}", folder.display())])
+    })
 }
 
 /// `cargo xtask package flink`: the archive with the native library of this machine in it, to be given to Flink.

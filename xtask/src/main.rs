@@ -21,7 +21,7 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 const USAGE: &str = "\
 cargo xtask COMMAND
 
-  setup                      check for C and C++ compilers, make, Python, Java, Maven, rustfmt and clippy; install what is
+  setup                      check for C and C++ compilers, make, Python, a JDK, Maven, rustfmt and clippy; install what is
                              missing, and only that
   data [NAME…] [--list]      fetch the data sets into $TIDEGATE_DATA, or ~/.cache/tidegate/data
   demo [--rows N] [--keep]   set up, fetch, build the shipped binary and run examples/purchase-intent/job.sql

