@@ -60,7 +60,7 @@ fn flink(script: &Path) -> Outcome {
     java.args(["-Xmx1g", "--add-opens=java.base/java.util=ALL-UNNAMED", "--add-opens=java.base/java.lang=ALL-UNNAMED"]);
     java.arg(format!("-Dtidegate.flink.library={}", library.display()));
     let classes = format!("{}:{}", folder.join("*").display(), folder.join("flink/*").display());
-    java.args(["-cp", &classes, "tidegate.flink.SqlScript"]).arg(script);
+    java.args(["-cp", &classes, "tidegate.flink.job.SqlScript"]).arg(script);
     Outcome::of(java.output().expect("java starts"))
 }
 

@@ -46,14 +46,18 @@ fn refuse<T>(what: impl Into<String>) -> Result<T, Failure> {
     Err(Failure::Contract(what.into()))
 }
 
-/// The first `rows` rows that Java has written.
-pub(crate) fn read(
-    schema: &SchemaRef,
-    memory: &[u8],
-    texts: &[u8],
-    capacity: usize,
-    rows: usize,
-) -> Result<RecordBatch, Failure> {
+/// Rows that Java has written: the first `rows` of those that there is room for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rows<'a> {
+    pub(crate) cells: &'a [u8],
+    pub(crate) texts: &'a [u8],
+    pub(crate) capacity: usize,
+    pub(crate) rows: usize,
+}
+
+/// The rows as a batch.
+pub(crate) fn read(schema: &SchemaRef, given: &Rows<'_>) -> Result<RecordBatch, Failure> {
+    let Rows { cells: memory, texts, capacity, rows } = *given;
     let columns = schema.fields().len();
     if rows > capacity || bytes(columns, capacity).is_none_or(|bytes| bytes > memory.len()) {
         return refuse(format!(
@@ -208,7 +212,7 @@ mod tests {
             let mut memory = vec![0xab; bytes(3, capacity).unwrap()];
             let texts = write(&batch, &mut memory, capacity).unwrap();
             assert_eq!(texts, "Ärger".as_bytes());
-            let read = read(&schema(), &memory, &texts, capacity, 3).unwrap();
+            let read = read(&schema(), &Rows { cells: &memory, texts: &texts, capacity, rows: 3 }).unwrap();
             assert_eq!(format!("{read:?}"), format!("{batch:?}"));
         }
     }
@@ -218,13 +222,13 @@ mod tests {
         let mut memory = vec![0; bytes(3, 3).unwrap()];
         assert!(write(&rows(), &mut memory, 2).is_err(), "more rows than there is room for");
         assert!(write(&rows(), &mut memory[1..], 3).is_err(), "a byte too few");
-        assert!(read(&schema(), &memory, &[], 3, 4).is_err());
-        assert!(read(&schema(), &memory[1..], &[], 3, 3).is_err());
-        assert!(read(&schema(), &memory, &[], usize::MAX, 3).is_err());
+        assert!(read(&schema(), &Rows { cells: &memory, texts: &[], capacity: 3, rows: 4 }).is_err());
+        assert!(read(&schema(), &Rows { cells: &memory[1..], texts: &[], capacity: 3, rows: 3 }).is_err());
+        assert!(read(&schema(), &Rows { cells: &memory, texts: &[], capacity: usize::MAX, rows: 3 }).is_err());
         // A text beyond the texts, and one that is none.
         let texts = write(&rows(), &mut memory, 3).unwrap();
-        assert!(read(&schema(), &memory, &texts[1..], 3, 3).is_err());
-        assert!(read(&schema(), &memory, &[0xff; 6], 3, 3).is_err());
+        assert!(read(&schema(), &Rows { cells: &memory, texts: &texts[1..], capacity: 3, rows: 3 }).is_err());
+        assert!(read(&schema(), &Rows { cells: &memory, texts: &[0xff; 6], capacity: 3, rows: 3 }).is_err());
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! What Java calls: models of a registry, a batch of rows at a time.
+//! What Java calls, a batch of rows at a time.
 //!
 //! ```text
-//!  Java: Native.open ──► handle ──► Native.predict(handle, rows in memory that both see) ──► … ──► Native.close
+//!  Java: open ──► handle ──► predict(handle, rows in memory that both see) ──► … ──► close
 //!                                         │
 //!                          [`batch`]: cells ──► RecordBatch ──► Model::predict ──► RecordBatch ──► cells
 //! ```
@@ -11,4 +11,4 @@
 mod batch;
 mod entry;
 mod exception;
-mod scorer;
+mod model;

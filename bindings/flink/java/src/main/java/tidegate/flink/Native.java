@@ -2,31 +2,38 @@ package tidegate.flink;
 
 import java.io.IOException;
 import java.io.InputStream;
-import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 
 /**
- * The functions of the native library. A handle is closed once by whoever opened it, and used from one thread at a time.
+ * The native library. A class with native functions loads it first: {@code static { Native.load(); }}.
  *
  * <p>The library is in the jar. A virtual machine loads a file into one class loader only, and a job has a class loader of its own; so
  * each copies it to a file of its own.
+ *
+ * <p>What native code is given and gives are handles and batches. A handle is closed once by whoever opened it, and used from one thread
+ * at a time.
  */
-final class Native {
+public final class Native {
   /** A path to the library that is loaded instead of the one in the jar. */
   private static final String PROPERTY = "tidegate.flink.library";
 
   static {
-    load();
+    find();
   }
 
   private Native() {}
 
-  private static void load() {
+  /** Loads the library, the first time that it is called. */
+  public static void load() {
+    // Loading this class has done it.
+  }
+
+  private static void find() {
     String given = System.getProperty(PROPERTY);
     if (given != null) {
-      System.load(given);
+      copyAndLoad(given);
       return;
     }
     String platform = platform();
@@ -35,17 +42,33 @@ final class Native {
       if (library == null) {
         throw new UnsatisfiedLinkError("this jar has no native library for " + platform + ": package it on such a machine");
       }
-      Path file = Files.createTempFile("tidegate-flink-", ".library");
-      try {
-        Files.copy(library, file, StandardCopyOption.REPLACE_EXISTING);
-        System.load(file.toString());
-      } finally {
-        // What is loaded stays loaded.
-        Files.deleteIfExists(file);
-      }
+      load(library);
     } catch (IOException error) {
-      throw (UnsatisfiedLinkError) new UnsatisfiedLinkError("the native library cannot be copied: " + error.getMessage()).initCause(error);
+      throw unsatisfied(error);
     }
+  }
+
+  private static void copyAndLoad(String path) {
+    try (InputStream library = Files.newInputStream(Path.of(path))) {
+      load(library);
+    } catch (IOException error) {
+      throw unsatisfied(error);
+    }
+  }
+
+  private static void load(InputStream library) throws IOException {
+    Path file = Files.createTempFile("tidegate-flink-", ".library");
+    try {
+      Files.copy(library, file, StandardCopyOption.REPLACE_EXISTING);
+      System.load(file.toString());
+    } finally {
+      // What is loaded stays loaded.
+      Files.deleteIfExists(file);
+    }
+  }
+
+  private static UnsatisfiedLinkError unsatisfied(IOException error) {
+    return (UnsatisfiedLinkError) new UnsatisfiedLinkError("the native library cannot be copied: " + error.getMessage()).initCause(error);
   }
 
   /** {@code linux-x86_64} and the like, as Rust calls them. */
@@ -55,22 +78,4 @@ final class Native {
     String processor = System.getProperty("os.arch");
     return name + "-" + (processor.equals("amd64") ? "x86_64" : processor);
   }
-
-  /** Opens a model of the registry in a folder; {@code reference} is {@code intent}, {@code intent$3} or {@code intent$candidate}. */
-  static native long open(String registry, String reference);
-
-  static native void close(long handle);
-
-  /** A line a column: {@code input} or {@code output}, what it holds, and its name, with tabs between them. */
-  static native String describe(long handle);
-
-  /** The version that predicts. */
-  static native long version(long handle);
-
-  /** Loads the version that the reference means by now; returns whether it is another one. */
-  static native boolean reload(long handle);
-
-  /** Predicts rows laid out as {@link Cells} says; returns the bytes of the predictions' texts. */
-  static native byte[] predict(
-      long handle, ByteBuffer input, ByteBuffer texts, int textBytes, ByteBuffer output, int capacity, int rows);
 }

@@ -1,4 +1,4 @@
-package tidegate.flink;
+package tidegate.flink.batch;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -7,7 +7,7 @@ import java.nio.ByteOrder;
  * Rows in memory that Java and native code both see: for each column a byte a row, 1 where there is a value, then for each column 8 bytes
  * a row, in the machine's order.
  */
-final class Cells {
+public final class Cells {
   final ByteBuffer memory;
   private final int columns;
   private final int capacity;
@@ -27,42 +27,42 @@ final class Cells {
     return columns * capacity + 8 * (column * capacity + row);
   }
 
-  void setNull(int column, int row) {
+  public void setNull(int column, int row) {
     memory.put(column * capacity + row, (byte) 0);
   }
 
-  void setNumber(int column, int row, double value) {
+  public void setNumber(int column, int row, double value) {
     memory.put(column * capacity + row, (byte) 1);
     memory.putDouble(cell(column, row), value);
   }
 
-  void setInteger(int column, int row, long value) {
+  public void setInteger(int column, int row, long value) {
     memory.put(column * capacity + row, (byte) 1);
     memory.putLong(cell(column, row), value);
   }
 
   /** A text is where it begins among the bytes of all texts, and how many bytes it has. */
-  void setText(int column, int row, int from, int bytes) {
+  public void setText(int column, int row, int from, int bytes) {
     setInteger(column, row, (long) bytes << 32 | from);
   }
 
-  boolean isNull(int column, int row) {
+  public boolean isNull(int column, int row) {
     return memory.get(column * capacity + row) == 0;
   }
 
-  double number(int column, int row) {
+  public double number(int column, int row) {
     return memory.getDouble(cell(column, row));
   }
 
-  long integer(int column, int row) {
+  public long integer(int column, int row) {
     return memory.getLong(cell(column, row));
   }
 
-  int textFrom(int column, int row) {
+  public int textFrom(int column, int row) {
     return (int) integer(column, row);
   }
 
-  int textBytes(int column, int row) {
+  public int textBytes(int column, int row) {
     return (int) (integer(column, row) >>> 32);
   }
 }

@@ -1,4 +1,4 @@
-package tidegate.flink;
+package tidegate.flink.model;
 
 import java.time.Duration;
 import java.util.List;
@@ -15,6 +15,9 @@ import org.apache.flink.table.functions.PredictFunction;
 import org.apache.flink.table.ml.ModelProvider;
 import org.apache.flink.table.ml.PredictRuntimeProvider;
 import org.apache.flink.table.types.logical.LogicalType;
+import tidegate.flink.TidegateException;
+import tidegate.flink.batch.RowReader;
+import tidegate.flink.batch.RowWriter;
 
 /**
  * Models of a Tidegate registry for Flink's own ML_PREDICT:
@@ -71,16 +74,17 @@ public final class TidegateModelProviderFactory implements ModelProviderFactory 
     ReadableConfig options = helper.getOptions();
     String name = context.getObjectIdentifier().getObjectName();
     String reference = options.getOptional(VERSION).orElse(name);
-    RowReader reader = new RowReader(types(context.getCatalogModel().getResolvedInputSchema()));
-    RowWriter writer = new RowWriter(types(context.getCatalogModel().getResolvedOutputSchema()));
+    List<LogicalType> inputs = types(context.getCatalogModel().getResolvedInputSchema());
+    List<LogicalType> outputs = types(context.getCatalogModel().getResolvedOutputSchema());
+    RowReader reader;
     // What does not fit is told now, and not when the job runs.
     try (NativeModel model = new NativeModel(options.get(REGISTRY), reference, 1)) {
-      reader.check(name, model.inputs());
-      writer.check(name, model.outputs());
+      reader = ModelTypes.reader(name, model.inputs(), inputs);
+      ModelTypes.checkOutputs(name, model.outputs(), outputs);
     } catch (TidegateException error) {
       throw new ValidationException(String.format("model '%s': %s", name, error.getMessage()), error);
     }
-    return new Provider(options.get(REGISTRY), reference, options.get(RELOAD_INTERVAL), reader, writer);
+    return new Provider(options.get(REGISTRY), reference, options.get(RELOAD_INTERVAL), reader, new RowWriter(outputs));
   }
 
   private static List<LogicalType> types(ResolvedSchema schema) {

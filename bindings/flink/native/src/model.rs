@@ -6,7 +6,7 @@ use arrow::datatypes::SchemaRef;
 use tidegate_ml::{InputKind, LabelKind, Model, ModelSpec, OutputRole};
 use tidegate_registry::{Registry, VersionRef};
 
-use crate::batch;
+use crate::batch::{self, Rows};
 use crate::exception::Failure;
 
 /// A model that predicts.
@@ -87,15 +87,9 @@ impl Scorer {
     }
 
     /// Predicts rows that Java has written, writes the predictions for Java, and gives the bytes of their texts.
-    pub(crate) fn predict(
-        &self,
-        (input, texts): (&[u8], &[u8]),
-        output: &mut [u8],
-        capacity: usize,
-        rows: usize,
-    ) -> Result<Vec<u8>, Failure> {
-        let rows = batch::read(&self.schema, input, texts, capacity, rows)?;
-        batch::write(&self.model.predict(&rows)?, output, capacity)
+    pub(crate) fn predict(&self, rows: &Rows<'_>, output: &mut [u8]) -> Result<Vec<u8>, Failure> {
+        let read = batch::read(&self.schema, rows)?;
+        batch::write(&self.model.predict(&read)?, output, rows.capacity)
     }
 }
 

@@ -1,4 +1,4 @@
-package tidegate.flink;
+package tidegate.flink.model;
 
 import java.util.ArrayList;
 import java.util.List;
@@ -22,7 +22,7 @@ record ModelColumn(String name, Kind kind) {
     }
   }
 
-  /** The columns of one side, {@code input} or {@code output}, of what {@link Native#describe} says. */
+  /** The columns of one side, {@code input} or {@code output}, of what a {@link NativeModel} says of itself. */
   static List<ModelColumn> of(String description, String side) {
     List<ModelColumn> columns = new ArrayList<>();
     for (String line : description.split("\n")) {

@@ -1,4 +1,4 @@
-package tidegate.flink;
+package tidegate.flink.model;
 
 import java.time.Duration;
 import java.util.Collection;
@@ -9,6 +9,9 @@ import org.apache.flink.table.functions.FunctionContext;
 import org.apache.flink.table.functions.PredictFunction;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import tidegate.flink.TidegateException;
+import tidegate.flink.batch.RowReader;
+import tidegate.flink.batch.RowWriter;
 
 /** Predicts a row with a model of a registry, and looks every so often whether there is another version. */
 public final class TidegatePredictFunction extends PredictFunction {
@@ -43,11 +46,11 @@ public final class TidegatePredictFunction extends PredictFunction {
     if (reloadNanos > 0 && System.nanoTime() - reloaded >= reloadNanos) {
       reload();
     }
-    model.begin();
-    reader.read(row, model, 0);
+    model.input.clear();
+    reader.read(row, model.input, 0);
     model.predict(1);
     GenericRowData predicted = new GenericRowData(writer.columns());
-    writer.write(model, 0, predicted, 0);
+    writer.write(model.output, 0, predicted, 0);
     return Collections.singletonList(predicted);
   }
 

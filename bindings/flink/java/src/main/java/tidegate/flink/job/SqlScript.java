@@ -1,4 +1,4 @@
-package tidegate.flink;
+package tidegate.flink.job;
 
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -1,0 +1,62 @@
+package tidegate.flink.batch;
+
+import java.nio.ByteBuffer;
+
+/** Rows on their way to native code: cells, and beside them the bytes of all texts. Native code reads it while it is called. */
+public final class Batch {
+  private static final int TEXT_BYTES = 4096;
+
+  private final int columns;
+  private final int capacity;
+  private final Cells cells;
+  private ByteBuffer texts = Cells.direct(TEXT_BYTES);
+
+  /** Room for {@code capacity} rows. */
+  public Batch(int columns, int capacity) {
+    this.columns = columns;
+    this.capacity = capacity;
+    this.cells = new Cells(columns, capacity);
+  }
+
+  /** Begins anew: texts are written from the start. */
+  public void clear() {
+    texts.clear();
+  }
+
+  public int columns() {
+    return columns;
+  }
+
+  public int capacity() {
+    return capacity;
+  }
+
+  public Cells cells() {
+    return cells;
+  }
+
+  /** For native code. */
+  public ByteBuffer memory() {
+    return cells.memory;
+  }
+
+  /** For native code: the bytes up to {@link #textBytes} count. */
+  public ByteBuffer texts() {
+    return texts;
+  }
+
+  public int textBytes() {
+    return texts.position();
+  }
+
+  /** Writes a text as UTF-8, or bytes. */
+  public void setText(int column, int row, byte[] utf8) {
+    if (texts.remaining() < utf8.length) {
+      ByteBuffer larger = Cells.direct(Math.max(Math.addExact(texts.position(), utf8.length), Math.multiplyExact(texts.capacity(), 2)));
+      larger.put(texts.flip());
+      texts = larger;
+    }
+    cells.setText(column, row, texts.position(), utf8.length);
+    texts.put(utf8);
+  }
+}

@@ -1,0 +1,75 @@
+package tidegate.flink.batch;
+
+import java.io.Serializable;
+import java.util.List;
+import org.apache.flink.table.data.RowData;
+import org.apache.flink.table.types.logical.DecimalType;
+import org.apache.flink.table.types.logical.LogicalType;
+import org.apache.flink.table.types.logical.LogicalTypeRoot;
+import org.apache.flink.table.types.logical.utils.LogicalTypeChecks;
+
+/** Takes columns of Flink's rows to native code. */
+public final class RowReader implements Serializable {
+  private static final long serialVersionUID = 1L;
+
+  /** Where in a row the columns are. */
+  private final int[] places;
+
+  private final LogicalType[] types;
+  private final LogicalTypeRoot[] roots;
+  private final Form[] forms;
+
+  /** Reads the columns at {@code places}, which have these types, in these forms. */
+  public RowReader(int[] places, List<LogicalType> types, List<Form> forms) {
+    this.places = places.clone();
+    this.types = types.toArray(LogicalType[]::new);
+    this.roots = types.stream().map(LogicalType::getTypeRoot).toArray(LogicalTypeRoot[]::new);
+    this.forms = forms.toArray(Form[]::new);
+  }
+
+  public int columns() {
+    return places.length;
+  }
+
+  /** Writes a row's columns into a batch. */
+  public void read(RowData from, Batch to, int row) {
+    Cells cells = to.cells();
+    for (int column = 0; column < places.length; column++) {
+      int place = places[column];
+      if (from.isNullAt(place)) {
+        cells.setNull(column, row);
+        continue;
+      }
+      switch (forms[column]) {
+        case NUMBER -> cells.setNumber(column, row, number(from, place, column));
+        case INTEGER -> cells.setInteger(column, row, integer(from, place, column));
+        case BOOLEAN -> cells.setInteger(column, row, from.getBoolean(place) ? 1 : 0);
+        case TEXT -> to.setText(column, row, from.getString(place).toBytes());
+        case MILLISECONDS -> cells.setInteger(
+            column, row, from.getTimestamp(place, LogicalTypeChecks.getPrecision(types[column])).getMillisecond());
+      }
+    }
+  }
+
+  private double number(RowData from, int place, int column) {
+    return switch (roots[column]) {
+      case DOUBLE -> from.getDouble(place);
+      case FLOAT -> from.getFloat(place);
+      case DECIMAL -> {
+        DecimalType decimal = (DecimalType) types[column];
+        yield from.getDecimal(place, decimal.getPrecision(), decimal.getScale()).toBigDecimal().doubleValue();
+      }
+      default -> integer(from, place, column);
+    };
+  }
+
+  private long integer(RowData from, int place, int column) {
+    return switch (roots[column]) {
+      case TINYINT -> from.getByte(place);
+      case SMALLINT -> from.getShort(place);
+      case INTEGER -> from.getInt(place);
+      case BIGINT -> from.getLong(place);
+      default -> throw new IllegalStateException(types[column] + " is no number");
+    };
+  }
+}
