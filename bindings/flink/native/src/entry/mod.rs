@@ -6,6 +6,8 @@
 #![allow(unsafe_code, unreachable_pub, non_snake_case)]
 
 mod model;
+mod predictor;
+mod trainer;
 
 use jni::JNIEnv;
 use jni::objects::JByteBuffer;
