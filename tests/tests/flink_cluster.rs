@@ -150,12 +150,12 @@ fn two_jobs_at_once(user: &User) {
     user.wait_for_checkpoints(&one, 1);
 
     let listed = user.tidegate(&["jobs", "list", "--json"]).succeeded().of_type("job_info");
-    let facts = |id: &str| {
-        let found = listed.iter().find(|job| job["id"] == id).unwrap_or_else(|| panic!("{id} in {listed:?}"));
-        (found["name"].clone(), found["status"].clone(), found["tasks"].clone())
-    };
-    assert_eq!(facts(&one), (json!("one"), json!("RUNNING"), json!(1)));
-    assert_eq!(facts(&other), (json!("other"), json!("RUNNING"), json!(2)));
+    let job = |id: &str| listed.iter().find(|job| job["id"] == id).unwrap_or_else(|| panic!("{id} in {listed:?}"));
+    for (id, name) in [(&one, "one"), (&other, "other")] {
+        assert_eq!((&job(id)["name"], &job(id)["status"]), (&json!(name), &json!("RUNNING")));
+    }
+    // At twice the parallelism there are twice as many.
+    assert_eq!(job(&other)["tasks"].as_u64(), job(&one)["tasks"].as_u64().map(|tasks| 2 * tasks), "{listed:?}");
     let table = user.tidegate(&["jobs", "list"]).succeeded().stdout;
     assert!(["job id", "status", "duration", &one, &other].iter().all(|text| table.contains(text)), "{table}");
 
@@ -168,10 +168,7 @@ fn two_jobs_at_once(user: &User) {
     assert_eq!(shown["job"]["id"], json!(one));
     assert!(shown["progress"]["checkpoints"]["completed"].as_u64() > Some(0), "{shown}");
     let text = user.tidegate(&["jobs", "show", "one"]).succeeded().stdout;
-    assert!(
-        ["checkpoints", "completed, 0 failed", "rows in", "back-pressure"].iter().all(|t| text.contains(t)),
-        "{text}"
-    );
+    assert!(["checkpoints", " completed, ", "rows in", "back-pressure"].iter().all(|t| text.contains(t)), "{text}");
 
     for id in [&one, &other] {
         let outcome = user.tidegate(&["jobs", "cancel", id]).succeeded();
