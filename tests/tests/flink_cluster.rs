@@ -218,8 +218,8 @@ fn steps_one_after_the_other(user: &User) {
 fn stopped_resumed_and_hit(user: &mut User) {
     let folder = user.place.path("written");
     let program = numbers(&folder);
-    let interval = ["--checkpoint-interval", "300 ms", "--parallelism", "2"];
-    let id = user.submit_detached(&program, &interval);
+    let interval = ["--checkpoint-interval", "300 ms"];
+    let id = user.submit_detached(&program, &[interval.as_slice(), &["--parallelism", "2"]].concat());
     user.wait_for_checkpoints(&id, 2);
     let stopped = user.tidegate(&["jobs", "stop", &id[..10]]).succeeded().says(&["'INSERT INTO written' has stopped"]);
     let savepoint = stopped.stdout.trim().to_string();
@@ -229,16 +229,18 @@ fn stopped_resumed_and_hit(user: &mut User) {
     let before = written(&folder).len();
     assert!(0 < before && before < ROWS, "{before} rows were written before the savepoint");
 
-    let going_on =
-        Running::of(user.submission(&program, &[&interval, ["--savepoint", &savepoint].as_slice()].concat()));
-    let running = user.cluster.wait_until("/jobs/overview", |page| running(page).is_some());
-    let id = running.as_object().and_then(|_| self::running(&running)).expect("it runs");
+    // On all slots, so that each task manager has a part of it.
+    let resumed = [interval.as_slice(), &["--parallelism", "4", "--savepoint", &savepoint]].concat();
+    let going_on = Running::of(user.submission(&program, &resumed));
+    let overview = user.cluster.wait_until("/jobs/overview", |overview| running(overview).is_some());
+    let id = running(&overview).expect("it runs");
     user.wait_for_checkpoints(&id, 2);
     user.cluster.kill_task_manager();
     user.cluster.start_task_manager();
     going_on.end().succeeded();
-    let checkpoints = user.cluster.get(&format!("/jobs/{id}/checkpoints"));
-    assert!(checkpoints["counts"]["restored"].as_u64() >= Some(2), "neither savepoint nor restart: {checkpoints}");
+    // By the savepoint, and by a checkpoint when the task manager was gone.
+    let counts = user.cluster.get(&format!("/jobs/{id}/checkpoints"))["counts"].clone();
+    assert!(counts["restored"].as_u64() >= Some(2), "{counts}");
 
     let mut rows = written(&folder);
     rows.sort_by_key(|row| row.split(',').next().and_then(|id| id.parse::<usize>().ok()));
