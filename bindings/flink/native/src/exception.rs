@@ -17,6 +17,9 @@ pub(crate) enum Failure {
     /// The registry does.
     #[error(transparent)]
     Registry(#[from] tidegate_registry::Error),
+    /// Training does.
+    #[error(transparent)]
+    Training(#[from] tidegate_training::Error),
     /// Arrow does.
     #[error(transparent)]
     Arrow(#[from] arrow::error::ArrowError),

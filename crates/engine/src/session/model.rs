@@ -12,11 +12,11 @@ use tidegate_sql::{AlterModel, AlterModelAction, CreateModel, Span, TransformIte
 
 use super::table::declared_field;
 use super::{Place, Session};
-use crate::catalog::model::{ModelEntry, Refusal};
 use crate::catalog::models::{storage, version_ref};
 use crate::checkpoint::JobFolder;
 use crate::job::{self, HistoryColumns};
 use crate::{Error, JobReport, Observer, Result};
+use tidegate_training::{ModelEntry, Refusal};
 
 impl Session {
     pub(crate) fn create_model(&mut self, place: &Place<'_>, create: &CreateModel) -> Result<String> {
