@@ -61,7 +61,7 @@ pub(crate) enum Command {
     /// Check a script without running it
     Check(ScriptArgs),
     /// Show how a script would run
-    Explain(ScriptArgs),
+    Explain(ExplainArgs),
     /// Start an interactive shell, or run statements given by -c or on standard input
     Sql(SqlArgs),
     /// List, show and manage the models of the registry
@@ -169,6 +169,18 @@ pub(crate) struct ScriptArgs {
     pub(crate) script: PathBuf,
     #[command(flatten)]
     pub(crate) session: SessionArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// The script; - for standard input
+    #[arg(value_name = "FILE")]
+    pub(crate) script: PathBuf,
+    #[command(flatten)]
+    pub(crate) session: SessionArgs,
+    /// Show the jobs that tidegate submit would make of it
+    #[arg(long)]
+    pub(crate) flink: bool,
 }
 
 #[derive(Debug, Args)]

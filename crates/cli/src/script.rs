@@ -134,6 +134,21 @@ pub(crate) fn parameters(args: &SessionArgs) -> Result<Parameters, Failure> {
     Ok(parameters)
 }
 
+/// What a session begins with, as the command line wants it.
+pub(crate) fn config(
+    global: &GlobalArgs,
+    args: &SessionArgs,
+    parameters: Parameters,
+    script_dir: &Path,
+) -> SessionConfig {
+    SessionConfig {
+        script_dir: script_dir.to_path_buf(),
+        home: global.home.clone(),
+        settings: args.settings.clone(),
+        parameters,
+    }
+}
+
 /// A session as the command line wants it.
 pub(crate) fn session(
     global: &GlobalArgs,
@@ -141,12 +156,7 @@ pub(crate) fn session(
     parameters: Parameters,
     script_dir: &Path,
 ) -> Result<Session, Failure> {
-    Ok(Session::new(SessionConfig {
-        script_dir: script_dir.to_path_buf(),
-        home: global.home.clone(),
-        settings: args.settings.clone(),
-        parameters,
-    })?)
+    Ok(Session::new(config(global, args, parameters, script_dir))?)
 }
 
 #[cfg(test)]

@@ -101,6 +101,16 @@ impl Learning {
         }
     }
 
+    pub(crate) fn predict_nothing(&mut self) -> Result<()> {
+        match self {
+            Self::Whole(training) => {
+                training.predict_nothing();
+                Ok(())
+            }
+            Self::Keyed(_) => Err(Error::Internal("models of keys always predict".into())),
+        }
+    }
+
     pub(crate) fn check(&self, batch: &RecordBatch) -> Result<Vec<DataFault>, tidegate_ml::Error> {
         match self {
             Self::Whole(training) => training.check(batch),

@@ -64,6 +64,8 @@ pub struct Trainer {
     report: ModelReport,
     /// Most rows that waited at the end of a batch.
     rows_waiting_peak: u64,
+    /// Whether the declaration has no say in whether the last version is registered.
+    always_registers: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -103,7 +105,20 @@ impl Trainer {
             learning,
             threads,
             rows_waiting_peak: 0,
+            always_registers: false,
         })
+    }
+
+    /// Predicts no row from now on, and measures none: [`Trainer::process`] gives no outputs. A version is registered at the end in any
+    /// case: this is for training on history.
+    ///
+    /// # Errors
+    /// There is a model a key.
+    pub fn learn_only(&mut self) -> Result<()> {
+        self.learning.predict_nothing()?;
+        self.measures.clear();
+        self.always_registers = true;
+        Ok(())
     }
 
     /// The model as it was declared.
@@ -195,7 +210,7 @@ impl Trainer {
     /// # Errors
     /// It cannot be registered.
     pub fn finish(&mut self) -> Result<()> {
-        if self.entry.training.bool("version.final") {
+        if self.always_registers || self.entry.training.bool("version.final") {
             let last = self.learning.last().map_err(|error| model_error(&self.entry.name, error))?;
             self.register("final", &last.artifact, last.rows_learned, None, None)?;
         }

@@ -21,6 +21,12 @@ impl Outcome {
         Self { outputs, taken }
     }
 
+    /// No row goes on.
+    pub(crate) fn of_none(rows: usize) -> Self {
+        let none = RecordBatch::new_empty(Arc::new(arrow::datatypes::Schema::empty()));
+        Self { outputs: none, taken: BooleanArray::from(vec![false; rows]) }
+    }
+
     /// What comes of the rows without those at fault.
     pub(crate) fn without(
         rows: &RecordBatch,

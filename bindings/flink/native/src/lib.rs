@@ -12,6 +12,7 @@ mod bad_rows;
 mod batch;
 mod entry;
 mod exception;
+mod kept_rows;
 mod model;
 mod predictor;
 mod trainer;

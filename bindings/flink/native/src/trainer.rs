@@ -17,6 +17,7 @@ use tidegate_training::{Error as TrainingError, ModelEntry, OpenRegistry, Place,
 use crate::bad_rows::{Outcome, refused};
 use crate::batch::{self, Rows};
 use crate::exception::Failure;
+use crate::kept_rows::KeptRows;
 
 /// What to train, and how; as the operator was made when the job was submitted.
 #[derive(Debug, Deserialize)]
@@ -45,6 +46,8 @@ pub(crate) struct Task {
     pass_over: bool,
     /// Threads for replicas.
     threads: usize,
+    /// Of training on history, which predicts nothing: how often the rows are learned.
+    history: Option<u64>,
 }
 
 /// What a column by which rows are spread holds.
@@ -64,6 +67,8 @@ pub(crate) struct Learner {
     schema: SchemaRef,
     inputs: usize,
     rows_seen: u64,
+    /// The rows of a history that is learned more than once.
+    kept: Option<KeptRows>,
 }
 
 impl Learner {
@@ -90,19 +95,50 @@ impl Learner {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(task.threads.max(1)).build();
         let threads = Threads(Arc::new(pool.map_err(|error| Failure::Contract(error.to_string()))?));
         let place = Place { folder: std::path::Path::new(""), shards: 1, checkpoints_retained: 1 };
-        let trainer = Trainer::new(&Arc::new(entry), task.start, Vec::new(), run, threads, place)?;
-        Ok(Self { schema: schema(&task), inputs: task.spec.inputs.len(), trainer, task, rows_seen: 0 })
+        let mut trainer = Trainer::new(&Arc::new(entry), task.start, Vec::new(), run, threads, place)?;
+        let schema = schema(&task);
+        if task.history.is_some() {
+            trainer.learn_only()?;
+        }
+        let kept = match task.history {
+            Some(epochs) if epochs > 1 => Some(KeptRows::new(&schema)?),
+            _ => None,
+        };
+        Ok(Self { schema, inputs: task.spec.inputs.len(), trainer, task, rows_seen: 0, kept })
     }
 
     /// Learns and predicts rows that Java has written, writes the outputs for Java, and gives the bytes of their texts.
     pub(crate) fn process(&mut self, rows: &Rows<'_>, output: &mut [u8]) -> Result<Vec<u8>, Failure> {
         let read = batch::read(&self.schema, rows)?;
+        if self.task.history.is_some() {
+            return self.learn(&read, output, rows.capacity);
+        }
         let outcome = match self.learn_predict(&read) {
             Err(TrainingError::BadRow(fault)) => self.without_bad_rows(&read, fault)?,
             outputs => Outcome::of_all(outputs?),
         };
         self.rows_seen += read.num_rows() as u64;
         batch::write(&outcome.told()?, output, rows.capacity)
+    }
+
+    /// Learns rows of a history, of which nothing goes on.
+    fn learn(&mut self, read: &RecordBatch, output: &mut [u8], capacity: usize) -> Result<Vec<u8>, Failure> {
+        let seen = self.rows_seen;
+        self.learn_predict(read).map_err(|error| match error {
+            TrainingError::BadRow(fault) => Failure::Contract(format!(
+                "model '{}': row {} of the query: column '{}' {}",
+                self.task.spec.name,
+                seen + fault.row as u64 + 1,
+                fault.column,
+                fault.reason
+            )),
+            other => other.into(),
+        })?;
+        if let Some(kept) = &mut self.kept {
+            kept.add(read)?;
+        }
+        self.rows_seen += read.num_rows() as u64;
+        batch::write(&Outcome::of_none(read.num_rows()).told()?, output, capacity)
     }
 
     fn learn_predict(&mut self, read: &RecordBatch) -> Result<RecordBatch, TrainingError> {
@@ -157,6 +193,14 @@ impl Learner {
 
     /// The input has ended: what waits is learned, and the last version registered.
     pub(crate) fn end(&mut self) -> Result<(), Failure> {
+        if let Some(kept) = self.kept.take() {
+            let kept = kept.done()?;
+            for _ in 1..self.task.history.unwrap_or(1) {
+                for batch in kept.read()? {
+                    self.learn_predict(&batch?)?;
+                }
+            }
+        }
         self.trainer.end()?;
         Ok(self.trainer.finish()?)
     }

@@ -37,7 +37,7 @@ pub(crate) fn dispatch(cli: &Cli, console: &Console) -> Result<(), Failure> {
     let global = &cli.global;
     match &cli.command {
         Command::Run(args) => run::run(global, args, console),
-        Command::Submit(args) => submit::submit(args, console),
+        Command::Submit(args) => submit::submit(global, args, console),
         Command::Check(args) => check::check(global, args, console),
         Command::Explain(args) => explain::explain(global, args, console),
         Command::Sql(args) => sql::sql(global, args, console),

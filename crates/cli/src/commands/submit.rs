@@ -1,19 +1,28 @@
 //! `tidegate submit`: a script on a cluster of Apache Flink.
 
-use crate::args::SubmitArgs;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tidegate_engine::flink::Lowering;
+
+use crate::args::{GlobalArgs, SubmitArgs};
 use crate::console::Console;
 use crate::failure::Failure;
-use crate::flink::program::programs_of;
 use crate::flink::rest::Client;
-use crate::flink::submit::{SubmitOptions, override_settings, path_on_cluster};
+use crate::flink::submit::{SubmitOptions, path_on_cluster};
 use crate::flink::{self, jar};
-use crate::script::ScriptText;
+use crate::observer::Reporter;
+use crate::script::{ScriptText, config, parameters};
+use crate::stop::Stop;
 
-pub(crate) fn submit(args: &SubmitArgs, console: &Console) -> Result<(), Failure> {
-    let client = Client::new(&args.flink)?;
+pub(crate) fn submit(global: &GlobalArgs, args: &SubmitArgs, console: &Console) -> Result<(), Failure> {
     let text = ScriptText::open(&args.script)?;
-    let mut programs = programs_of(&text)?;
-    override_settings(&mut programs, &settings(args));
+    let parameters = parameters(&args.session)?;
+    let script = text.parse_whole(&parameters, console)?;
+    let mut config = config(global, &args.session, parameters, &text.folder);
+    config.settings = settings(args);
+    // A mistake is told before anything is asked of the cluster.
+    let mut lowering = Lowering::new(config, &script, &run_name())?;
+    let client = Client::new(&args.flink)?;
     let jar = jar::find(args.jar.as_deref())?;
     let options = SubmitOptions {
         savepoint: args.savepoint.as_deref().map(path_on_cluster).transpose()?,
@@ -21,7 +30,17 @@ pub(crate) fn submit(args: &SubmitArgs, console: &Console) -> Result<(), Failure
         detach: args.detach,
         watch: args.watch,
     };
-    flink::submit::submit(&client, &jar, &programs, &options, console)
+    let stop = Stop::on_signals().map_err(|error| Failure::Storage(format!("cannot listen for Ctrl-C: {error}")))?;
+    let reporter = Reporter::new(console, &stop);
+    let submitted = flink::submit::submit(&client, &jar, &mut lowering, &options, (console, &reporter, &stop));
+    reporter.end();
+    submitted
+}
+
+/// A name that no other run has.
+fn run_name() -> String {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    format!("flink-{:x}-{:x}", since.as_nanos(), std::process::id())
 }
 
 /// The settings of the command line. An option for a setting comes after -s, and so wins.

@@ -1,9 +1,10 @@
 //! Submits programs to a cluster, one after the other.
 
 use serde_json::json;
+use tidegate_engine::Observer;
+use tidegate_engine::flink::{Lowering, Mode, Program};
 
 use super::jobs::is_id;
-use super::program::{Mode, Program};
 use super::rest::{Client, Refusal};
 use super::watch::{Ended, Watch};
 use super::{jar, jobs};
@@ -27,44 +28,44 @@ pub(crate) struct SubmitOptions {
     pub(crate) watch: bool,
 }
 
-/// Submits programs: each begins when the one before it has come to its end.
+/// Submits the steps of a script: each when the one before it has come to its end. What the script shows on the way goes to `observer`.
 pub(crate) fn submit(
     client: &Client,
     jar: &std::path::Path,
-    programs: &[Program],
+    script: &mut Lowering<'_>,
     options: &SubmitOptions,
-    console: &Console,
+    (console, observer, stop): (&Console, &dyn Observer, &Stop),
 ) -> Result<(), Failure> {
-    if options.detach && programs.len() > 1 {
-        let steps = programs.len();
+    let steps = script.steps();
+    if options.detach && steps > 1 {
         return Err(Failure::command(format!(
             "--detach: the script has {steps} steps, each of which begins when the one before it has ended"
         ))
         .with_help("leave --detach out, or submit the steps as scripts of their own"));
     }
-    if options.savepoint.is_some() && programs.len() > 1 {
+    if options.savepoint.is_some() && steps > 1 {
         return Err(Failure::command(format!(
-            "--savepoint: the script has {} steps, and a savepoint is of one job",
-            programs.len()
+            "--savepoint: the script has {steps} steps, and a savepoint is of one job"
         )));
     }
     client.check_version()?;
     let jar = jar::on_cluster(client, jar)?;
-    let stop = Stop::on_signals().map_err(|error| Failure::Storage(format!("cannot listen for Ctrl-C: {error}")))?;
-    for (index, program) in programs.iter().enumerate() {
-        let id = started(client, &jar, program, options)?;
-        told(client, &id, program, (index + 1, programs.len()), console);
+    let mut step = 0;
+    while let Some(program) = script.next_program(observer)? {
+        step += 1;
+        let id = started(client, &jar, &program, options)?;
+        told(client, &id, &program, (step, steps), console);
         if options.detach {
             return Ok(());
         }
-        let watch = Watch { client, id: &id, name: &program.name, table: options.watch, console, stop: &stop };
+        let watch = Watch { client, id: &id, name: &program.name, table: options.watch, console, stop };
         match watch.to_the_end()? {
             Ended::Finished => {}
             Ended::Canceled => {
                 return Err(Failure::cluster(format!("job '{}' was cancelled", program.name)));
             }
             Ended::Detached => {
-                left(client, &id, program, programs.len() - index - 1, console);
+                left(client, &id, &program, steps - step, console);
                 return Ok(());
             }
         }
@@ -151,13 +152,6 @@ pub(crate) fn path_on_cluster(path: &std::path::Path) -> Result<String, Failure>
     Ok(absolute.display().to_string())
 }
 
-/// Puts settings of the command line over those of programs.
-pub(crate) fn override_settings(programs: &mut [Program], settings: &[(String, String)]) {
-    for program in programs {
-        program.settings.extend(settings.iter().cloned());
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -169,13 +163,5 @@ mod tests {
         assert_eq!(path("file:/tmp/savepoint-1"), "file:/tmp/savepoint-1");
         assert_eq!(path("/tmp/savepoint-1"), "/tmp/savepoint-1");
         assert!(path("savepoint-1").starts_with('/'));
-    }
-
-    #[test]
-    fn the_command_line_comes_last() {
-        let program = json!({ "name": "a", "mode": "batch", "settings": { "x": "1", "y": "2" }, "inserts": [] });
-        let mut programs = [serde_json::from_value(program).unwrap()];
-        override_settings(&mut programs, &[("x".to_string(), "3".to_string())]);
-        assert_eq!(json!(programs[0])["settings"], json!({ "x": "3", "y": "2" }));
     }
 }

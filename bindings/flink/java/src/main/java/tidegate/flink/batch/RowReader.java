@@ -44,6 +44,7 @@ public final class RowReader implements Serializable {
         case NUMBER -> cells.setNumber(column, row, number(from, place, column));
         case INTEGER -> cells.setInteger(column, row, integer(from, place, column));
         case BOOLEAN -> cells.setInteger(column, row, from.getBoolean(place) ? 1 : 0);
+        case TRUTH -> cells.setInteger(column, row, isTrue(from, place, column) ? 1 : 0);
         case TEXT -> to.setText(column, row, from.getString(place).toBytes());
         case MILLISECONDS -> cells.setInteger(
             column, row, from.getTimestamp(place, LogicalTypeChecks.getPrecision(types[column])).getMillisecond());
@@ -61,6 +62,10 @@ public final class RowReader implements Serializable {
       }
       default -> integer(from, place, column);
     };
+  }
+
+  private boolean isTrue(RowData from, int place, int column) {
+    return roots[column] == LogicalTypeRoot.BOOLEAN ? from.getBoolean(place) : integer(from, place, column) != 0;
   }
 
   private long integer(RowData from, int place, int column) {

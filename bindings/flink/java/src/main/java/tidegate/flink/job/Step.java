@@ -3,6 +3,7 @@ package tidegate.flink.job;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
 import org.apache.flink.table.api.bridge.java.StreamTableEnvironment;
 import tidegate.flink.TidegateException;
+import tidegate.flink.train.ModelOperators;
 
 /** What a program does before its INSERT statements: an object with one field, whose name is the kind of the step. */
 interface Step {
@@ -20,8 +21,9 @@ interface Step {
     JsonNode value = statement.path(kind);
     return switch (kind) {
       case "sql" -> new Sql(value.asText());
+      case "operator" -> new Operator(value);
       default -> throw new TidegateException(
-          "this archive does not know the kind of step '" + kind + "', but sql: it is older or newer than the tidegate that submitted the job");
+          "this archive does not know the kind of step '" + kind + "': it is older or newer than the tidegate that submitted the job");
     };
   }
 
@@ -41,6 +43,19 @@ interface Step {
     @Override
     public String summary() {
       return Step.summary(statement);
+    }
+  }
+
+  /** An ML function over a query, and a view over what comes of it. */
+  record Operator(JsonNode description) implements Step {
+    @Override
+    public void run(StreamTableEnvironment tables) {
+      ModelOperators.add(tables, description);
+    }
+
+    @Override
+    public String summary() {
+      return description.path("name").asText();
     }
   }
 }

@@ -81,7 +81,7 @@ public final class ModelOperators {
     String task = operator.get("task").toString();
     BatchedOperator<?> made =
         switch (function) {
-          case "ML_TRAIN" -> new TrainOperator(task, reader, writer, serializer);
+          case "ML_TRAIN", "CREATE MODEL" -> new TrainOperator(task, reader, writer, serializer);
           case "ML_PREDICT" -> new PredictOperator(task, reader, writer, serializer);
           default -> throw new TidegateException("there is no operator " + function);
         };
@@ -90,7 +90,7 @@ public final class ModelOperators {
     RowType type = rowType(inputs, names, outputs, outputNames);
     String name = operator.get("name").asText();
     SingleOutputStreamOperator<RowData> result = rows.transform(name, InternalTypeInfo.of(type), made).uid(name);
-    if (function.equals("ML_TRAIN")) {
+    if (made instanceof TrainOperator) {
       result.setParallelism(1).setMaxParallelism(1);
     } else if (operator.get("in_order").asBoolean()) {
       result.setParallelism(1);
