@@ -174,8 +174,8 @@ mod tests {
     fn paths_are_whole() {
         let path = |text: &str| path_on_cluster(std::path::Path::new(text)).unwrap();
         assert_eq!(path("s3://bucket/savepoint-1"), "s3://bucket/savepoint-1");
-        assert_eq!(path("file:/tmp/savepoint-1"), "file:/tmp/savepoint-1");
-        assert_eq!(path("/tmp/savepoint-1"), "/tmp/savepoint-1");
+        assert_eq!(path("file:/saved/savepoint-1"), "file:/saved/savepoint-1");
+        assert_eq!(path("/saved/savepoint-1"), "/saved/savepoint-1");
         assert!(path("savepoint-1").starts_with('/'));
     }
 
