@@ -14,6 +14,7 @@ mod catalog;
 mod checkpoint;
 mod error;
 mod execution;
+pub mod flink;
 mod function;
 mod job;
 mod jobs;
