@@ -1,8 +1,10 @@
 //! `tidegate submit` and `tidegate jobs` against a cluster of Apache Flink: a job manager and task managers, each a process.
 
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::{Value, json};
+use tidegate_tests::data::data_set;
 use tidegate_tests::running::{Running, wait_until};
 use tidegate_tests::{FlinkCluster, Outcome, Workplace};
 
@@ -66,7 +68,7 @@ impl User {
         self.place.tidegate(&self.arguments(arguments))
     }
 
-    fn submission(&self, program: &Value, arguments: &[&str]) -> std::process::Command {
+    fn submission(&self, program: &Value, arguments: &[&str]) -> Command {
         self.place.write("job.json", program.to_string());
         let mut command = self.place.command(&self.arguments(&[&["submit", "job.json"], arguments].concat()));
         command.env("TIDEGATE_FLINK_JAR", FlinkCluster::archive());
@@ -107,6 +109,43 @@ fn jobs_on_a_cluster() {
     // All of it with one archive.
     let jars = user.cluster.get("/jars");
     assert_eq!(jars["files"].as_array().map(Vec::len), Some(1), "{jars}");
+}
+
+/// Runs a program in one process, and waits for its end.
+fn in_one_process(place: &Workplace, program: &Value) -> Outcome {
+    let argument = format!("@{}", place.write("program.json", program.to_string()).display());
+    let folder = data_set("flink", &[".source"]);
+    let mut java = Command::new("java");
+    java.args(["-Xmx1g", "--add-opens=java.base/java.util=ALL-UNNAMED", "--add-opens=java.base/java.lang=ALL-UNNAMED"]);
+    let classes = format!("{}:{}", folder.join("*").display(), folder.join("flink/*").display());
+    java.args(["-cp", &classes, "tidegate.flink.job.Program", &argument, "--wait"]);
+    Outcome::of(java.output().expect("java starts"))
+}
+
+#[test]
+fn a_program_in_one_process() {
+    let place = Workplace::new();
+    place.write("a/numbers.csv", "1\n2\n3\n");
+    // Two INSERT statements are one job.
+    let mut both = copied(&place, "a", "b", "x * 10");
+    let third =
+        copied(&place, "a", "c", "x + 1")["statements"][1]["sql"].as_str().expect("SQL").replace("TABLE b", "TABLE c");
+    both["statements"].as_array_mut().expect("statements").push(json!({ "sql": third }));
+    both["inserts"].as_array_mut().expect("statements").push(json!("INSERT INTO c SELECT x + 1 FROM a"));
+    in_one_process(&place, &both).succeeded();
+    assert_eq!((written(&place.path("b")), written(&place.path("c"))), (lines("10 20 30"), lines("2 3 4")));
+
+    let outcome = in_one_process(&place, &copied(&place, "a", "d", "1 / (x - 2)")).failed(1);
+    assert_eq!(outcome.stderr.trim(), "error: ArithmeticException: / by zero");
+    let outcome = in_one_process(&place, &copied(&place, "a", "d", "y")).failed(1);
+    assert_eq!(
+        outcome.stderr.trim(),
+        "error: INSERT INTO b SELECT y FROM a: At line 1, column 22: Column 'y' not found in any table"
+    );
+}
+
+fn lines(text: &str) -> Vec<String> {
+    text.split(' ').map(str::to_string).collect()
 }
 
 fn what_is_wrong_is_told(user: &User) {
@@ -170,6 +209,9 @@ fn two_jobs_at_once(user: &User) {
     let text = user.tidegate(&["jobs", "show", "one"]).succeeded().stdout;
     assert!(["checkpoints", " completed, ", "rows in", "back-pressure"].iter().all(|t| text.contains(t)), "{text}");
 
+    let saved = user.tidegate(&["jobs", "savepoint", &one, "--to", "saved"]).succeeded().says(&["job 'one' goes on"]);
+    assert!(saved.stdout.trim().starts_with(&format!("file:{}", user.place.path("saved").display())), "{saved:?}");
+
     for id in [&one, &other] {
         let outcome = user.tidegate(&["jobs", "cancel", id]).succeeded();
         assert!(outcome.stdout.contains("was cancelled"), "{outcome:?}");
@@ -228,6 +270,11 @@ fn stopped_resumed_and_hit(user: &mut User) {
     assert_eq!(user.cluster.get(&format!("/jobs/{id}"))["state"], "FINISHED");
     let before = written(&folder).len();
     assert!(0 < before && before < ROWS, "{before} rows were written before the savepoint");
+
+    // Its state has no place in a job without that source.
+    let query = "INSERT INTO nowhere SELECT SUM(x) FROM events GROUP BY x";
+    let outcome = user.submit(&endless("another", "datagen", query), &["--savepoint", &savepoint]).failed(2);
+    assert!(outcome.stderr.contains("help: --allow-dropped-state"), "{outcome:?}");
 
     // On all slots, so that each task manager has a part of it.
     let resumed = [interval.as_slice(), &["--parallelism", "4", "--savepoint", &savepoint]].concat();

@@ -142,7 +142,7 @@ impl Client {
         }
         let errors = value["errors"].as_array().into_iter().flatten().filter_map(Value::as_str);
         // The last is the fullest where there are several.
-        let reason = errors.map(Reason::of_trace).last().unwrap_or_else(|| Reason::of_trace("no reason given"));
+        let reason = errors.map(Reason::of_trace).next_back().unwrap_or_else(|| Reason::of_trace("no reason given"));
         Ok(Err(Refusal { status: status.as_u16(), reason }))
     }
 

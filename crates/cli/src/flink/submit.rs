@@ -16,6 +16,9 @@ use crate::stop::Stop;
 /// The class of the archive that runs a program.
 const ENTRY_CLASS: &str = "tidegate.flink.job.Program";
 
+/// What Flink names where a savepoint has state that a job has no place for.
+const DROPPED_STATE: &str = "--allowNonRestoredState";
+
 /// How programs are submitted.
 pub(crate) struct SubmitOptions {
     /// The state to begin with.
@@ -92,6 +95,11 @@ fn started(client: &Client, jar: &str, program: &Program, options: &SubmitOption
 fn refused(client: &Client, program: &Program, refusal: &Refusal) -> Failure {
     let Refusal { status, reason } = refusal;
     match reason.is_of_data() {
+        // In Flink's words, which are of another command.
+        true if reason.message.contains(DROPPED_STATE) => {
+            let message = format!("Flink does not take '{}': {}", program.name, reason.message);
+            Failure::command(message).with_help("--allow-dropped-state drops what has no place in the script any more")
+        }
         true => Failure::command(format!("Flink does not take '{}': {}", program.name, reason.message)),
         false => Failure::cluster(format!(
             "Flink at {} cannot start '{}' and answers {status}: {}",
@@ -160,8 +168,8 @@ mod tests {
     fn paths_are_whole() {
         let path = |text: &str| path_on_cluster(std::path::Path::new(text)).unwrap();
         assert_eq!(path("s3://bucket/savepoint-1"), "s3://bucket/savepoint-1");
-        assert_eq!(path("file:/tmp/savepoint-1"), "file:/tmp/savepoint-1");
-        assert_eq!(path("/tmp/savepoint-1"), "/tmp/savepoint-1");
+        assert_eq!(path("file:/saved/savepoint-1"), "file:/saved/savepoint-1");
+        assert_eq!(path("/saved/savepoint-1"), "/saved/savepoint-1");
         assert!(path("savepoint-1").starts_with('/'));
     }
 }

@@ -64,7 +64,7 @@ public final class Program {
     }
   }
 
-  public static void main(String[] arguments) throws Exception {
+  public static void main(String[] arguments) {
     boolean waits = arguments.length == 2 && arguments[1].equals(WAIT);
     if (arguments.length != 1 && !waits) {
       throw new TidegateException("expected a program as JSON, or @ and its file, and then " + WAIT + " or nothing");
@@ -87,8 +87,8 @@ public final class Program {
     }
   }
 
-  static Program parse(String argument) throws IOException {
-    String text = argument.startsWith("@") ? Files.readString(Path.of(argument.substring(1))) : argument;
+  private static Program parse(String argument) {
+    String text = argument.startsWith("@") ? read(Path.of(argument.substring(1))) : argument;
     JsonNode program;
     try {
       program = new ObjectMapper().readTree(text);
@@ -96,6 +96,14 @@ public final class Program {
       throw new TidegateException("the program is not JSON: " + error.getOriginalMessage(), error);
     }
     return new Program(program);
+  }
+
+  private static String read(Path file) {
+    try {
+      return Files.readString(file);
+    } catch (IOException error) {
+      throw new TidegateException("the program's file " + file + " cannot be read: " + Reason.of(error), error);
+    }
   }
 
   /** Starts the job and returns as soon as it is submitted. */

@@ -29,7 +29,9 @@ final class Reason {
       // An exception that only passes its cause on repeats it.
       Throwable inner = cause.getCause();
       if (inner == null || !message.equals(inner.toString())) {
-        innermost = message;
+        // Some of Java's messages say nothing without their class: an ArithmeticException's "/ by zero".
+        boolean isOfJava = cause.getClass().getName().startsWith("java.");
+        innermost = isOfJava ? cause.getClass().getSimpleName() + ": " + message : message;
       }
     }
     return (placed != null ? placed : innermost).strip();
