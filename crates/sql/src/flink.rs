@@ -152,6 +152,9 @@ impl<R: Replace> Lowering<'_, R> {
     }
 }
 
+/// Units of time stand where columns do: TIMESTAMPDIFF(SECOND, a, b).
+const UNITS: &[&str] = &["SECOND", "MINUTE", "HOUR", "DAY", "WEEK", "MONTH", "QUARTER", "YEAR"];
+
 /// A name in FROM.
 fn table(name: &str, alias: Option<TableAlias>) -> TableFactor {
     TableFactor::Table {
@@ -175,7 +178,8 @@ fn quote(ident: &mut Ident) {
 fn quote_if_reserved(ident: &mut Ident) {
     // What is no word is a text that stands for more than a name.
     let is_word = ident.value.chars().all(|c| c.is_alphanumeric() || c == '_');
-    let is_reserved = || ALL_KEYWORDS.binary_search(&ident.value.to_uppercase().as_str()).is_ok();
+    let word = ident.value.to_uppercase();
+    let is_reserved = || ALL_KEYWORDS.binary_search(&word.as_str()).is_ok() && !UNITS.contains(&word.as_str());
     if ident.quote_style.is_some() || (is_word && is_reserved()) {
         quote(ident);
     }
