@@ -12,3 +12,4 @@ mod batch;
 mod entry;
 mod exception;
 mod model;
+mod table;
