@@ -11,9 +11,9 @@ use tidegate_tests::{Outcome, Workplace};
 use crate::flink::flink_command;
 
 /// Every type that CSV has a form for.
-const COLUMNS: &str = "id BIGINT, flag BOOLEAN, tiny TINYINT, small SMALLINT, number INT, ratio FLOAT, amount DOUBLE,
-  price DECIMAL(10, 2), huge DECIMAL(38, 10), word STRING, code CHAR(3), short_name VARCHAR(40), blob BYTES, mark BINARY(2),
-  day DATE, at TIMESTAMP(3), micro TIMESTAMP(6), nano TIMESTAMP(9), seen TIMESTAMP_LTZ(3), fine TIMESTAMP_LTZ(6)";
+const COLUMNS: &str = "id BIGINT, flag BOOLEAN, tiny TINYINT, small SMALLINT, whole INT, ratio FLOAT, amount DOUBLE,
+  price DECIMAL(10, 2), huge DECIMAL(38, 10), word STRING, code CHAR(3), short_name VARCHAR(40), bits BYTES, pair BINARY(2),
+  on_day DATE, millis TIMESTAMP(3), micros TIMESTAMP(6), nanos TIMESTAMP(9), seen TIMESTAMP_LTZ(3), fine TIMESTAMP_LTZ(6)";
 
 /// More rows than Flink is given at once.
 const ROWS: usize = 2_500;
@@ -34,11 +34,11 @@ fn flink(place: &Workplace, script: &str) -> Outcome {
 
 /// Rows with the least and the greatest of each type, NULLs, and what has to be quoted.
 fn rows() -> String {
-    let mut text = "id,flag,tiny,small,number,ratio,amount,price,huge,word,code,short_name,blob,mark,day,at,micro,nano,seen,fine\n"
+    let mut text = "id,flag,tiny,small,whole,ratio,amount,price,huge,word,code,short_name,bits,pair,on_day,millis,micros,nanos,seen,fine\n"
         .to_string();
     let extremes = [
         "true,-128,-32768,-2147483648,1.17549435E-38,-1.7976931348623157E308,-99999999.99,-9999999999999999999999999999.9999999999,\
-         \"a, \"\"b\"\"\",abc,grün,AP8=,AAE=,0001-01-01,0001-01-01 00:00:00.001,0001-01-01 00:00:00.000001,\
+         \"a, \"\"b\"\"\",abc,grün,00ff,0001,0001-01-01,0001-01-01 00:00:00.001,0001-01-01 00:00:00.000001,\
          1677-09-22 00:00:00.000000001,1969-12-31 23:59:59.999Z,1969-12-31 23:59:59.999999Z",
         "false,127,32767,2147483647,3.4028235E38,4.9E-324,99999999.99,9999999999999999999999999999.9999999999,\"two\nlines\",,木,,,\
          9999-12-31,9999-12-31 23:59:59.999,9999-12-31 23:59:59.999999,2262-04-11 23:47:16.854775807,2038-01-19 03:14:08Z,\
@@ -62,8 +62,8 @@ fn rows() -> String {
             format!("word {id}"),
             format!("{:03}", id % 1000),
             "é".repeat(id % 20),
-            "AAEC".to_string(),
-            "//8=".to_string(),
+            "000102".to_string(),
+            "ffff".to_string(),
             format!("2024-{:02}-{:02}", id % 12 + 1, id % 28 + 1),
             format!("2024-03-01 12:{:02}:00.{:03}", id % 60, id % 1000),
             format!("2024-03-01 12:{:02}:00.{:06}", id % 60, id * 7),
@@ -105,10 +105,10 @@ fn copies(folder: &str) -> String {
     // Some of the columns, in another order, of what was written just now.
     write!(
         script,
-        "CREATE TABLE some (micro TIMESTAMP(6), id BIGINT, word STRING)
-         WITH ('connector' = 'filesystem', 'path' = '{folder}/some.json', 'format' = 'json');
-         INSERT INTO some SELECT micro, id, word FROM all_parquet WHERE id > 100;
-         INSERT INTO some SELECT micro, id, word FROM parts WHERE id <= 100;
+        "CREATE TABLE chosen (micros TIMESTAMP(6), id BIGINT, word STRING)
+         WITH ('connector' = 'filesystem', 'path' = '{folder}/chosen.json', 'format' = 'json');
+         INSERT INTO chosen SELECT micros, id, word FROM all_parquet WHERE id > 100;
+         INSERT INTO chosen SELECT micros, id, word FROM parts WHERE id <= 100;
          INSERT OVERWRITE all_csv_gz SELECT * FROM all_parquet WHERE id < 50;\n"
     )
     .expect("a string takes it");
@@ -126,10 +126,12 @@ fn files_are_read_and_written_as_here() {
         let names = |folder: &str| {
             let files = glob::glob(place.path(&format!("{folder}/**/*")).to_str().expect("UTF-8")).expect("a pattern");
             let name = |file: PathBuf| file.strip_prefix(place.path(folder)).expect("in it").display().to_string();
-            files.map(|file| name(file.expect("a file"))).collect::<Vec<_>>()
+            let names = files.map(|file| name(file.expect("a file")));
+            // When a file is ended depends on how many rows come together.
+            names.filter(|name| !name.starts_with("parts/part-")).collect::<Vec<_>>()
         };
         assert_eq!(names(folder), names("here"), "{mode}");
-        for file in ["all.csv", "all.json", "some.json", "times.json"] {
+        for file in ["all.csv", "all.json", "chosen.json", "times.json"] {
             let (here, there) = (place.read(&format!("here/{file}")), place.read(&format!("{folder}/{file}")));
             assert_eq!(here, there, "{file}, {mode}");
             assert!(here.lines().count() > 2, "{file}");
@@ -165,6 +167,7 @@ fn files_are_read_and_written_as_here() {
 fn what_is_wrong_is_said_in_our_words() {
     let place = Workplace::new();
     place.write("rows.csv", "id,x\n1,1.5\n2,two\n");
+    place.write("watched/rows.csv", "id,x\n");
     let script = |columns: &str, options: &str| {
         format!(
             "CREATE TABLE rows_in ({columns}) WITH ('connector' = 'filesystem', 'format' = 'csv', {options});
@@ -178,11 +181,11 @@ fn what_is_wrong_is_said_in_our_words() {
         (columns, "'path' = 'row.csv'", "rows.csv'?"),
         (columns, "'path' = 'rows.csv', 'tidegate.base' = '/'", "unknown option 'tidegate.base'"),
         (
-            "id BIGINT, x ARRAY<DOUBLE>",
+            "id BIGINT, x DOUBLE, y ARRAY<DOUBLE>",
             "'path' = 'rows.csv'",
-            "table 'rows_in', column 'x': ARRAY<DOUBLE> cannot be read",
+            "table 'rows_in', column 'y': ARRAY<DOUBLE> cannot be read",
         ),
-        (columns, "'path' = '.', 'source.monitor-interval' = '1 s'", "does not work in Flink yet"),
+        (columns, "'path' = 'watched', 'source.monitor-interval' = '1 s'", "does not work in Flink yet"),
         (columns, "'path' = 'rows.csv'", "rows.csv line 3: column 'x'"),
     ] {
         let outcome = flink(&place, &script(columns, options));
