@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::time::Duration;
 
-use tidegate_tests::running::{Running, found, wait_until};
+use tidegate_tests::running::{Running, found, wait_up_to};
 use tidegate_tests::{Outcome, Workplace};
 
 use crate::flink::flink_command;
@@ -17,6 +18,9 @@ const COLUMNS: &str = "id BIGINT, flag BOOLEAN, tiny TINYINT, small SMALLINT, wh
 
 /// More rows than Flink is given at once.
 const ROWS: usize = 2_500;
+
+/// No run of Flink takes longer, on however busy a machine.
+const RUN_MAX: Duration = Duration::from_secs(300);
 
 /// A script for `tidegate run` as one for Flink: the same tables, by our connectors, below a folder.
 fn for_flink(place: &Workplace, script: &str) -> String {
@@ -245,7 +249,7 @@ fn a_job_that_is_killed_and_goes_on_writes_every_row_once() {
     for _ in 0..2 {
         let before = newest_checkpoint(&place);
         let mut running = checkpointed(&place, &script);
-        wait_until("there is another checkpoint", || {
+        wait_up_to(RUN_MAX, "there is another checkpoint", || {
             assert!(!running.has_ended(), "it ended before it was killed");
             newest_checkpoint(&place) != before
         });
@@ -279,7 +283,7 @@ fn a_job_without_an_end_shows_every_row_once() {
     for run in 1..=3 {
         let enough = if run < 3 { kept().len() + 500 } else { here.len() };
         let mut running = checkpointed(&place, &script);
-        wait_until("rows appear", || {
+        wait_up_to(RUN_MAX, "rows appear", || {
             assert!(!running.has_ended(), "it ended by itself");
             kept().len() >= enough
         });

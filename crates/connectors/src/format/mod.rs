@@ -78,6 +78,7 @@ impl BadRows {
         self.reasons.is_empty()
     }
 
+    #[cfg(feature = "kafka")]
     pub(crate) fn is_bad(&self, row: usize) -> bool {
         self.is_bad[row]
     }
