@@ -53,9 +53,9 @@ fn rows() -> String {
         writeln!(text, "{id},{row}").expect("a string takes it");
     }
     for id in extremes.len()..ROWS {
-        let null = |column: usize, value: String| if (id + column) % 7 == 0 { "-".to_string() } else { value };
+        let null = |column: usize, value: String| if (id + column).is_multiple_of(7) { "-".to_string() } else { value };
         let fields = [
-            (id % 2 == 0).to_string(),
+            id.is_multiple_of(2).to_string(),
             (id as i64 % 256 - 128).to_string(),
             id.to_string(),
             (id * 1000).to_string(),

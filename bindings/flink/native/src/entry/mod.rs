@@ -105,6 +105,7 @@ impl<'b> Batch<'b, '_> {
 }
 
 /// The memory of a buffer that is written, which must be none of those read.
+#[expect(clippy::mut_from_ref, reason = "the memory is not the reference's own")]
 fn output_beside<'o>(env: &JNIEnv<'_>, output: &'o JByteBuffer<'_>, read: &[*mut u8]) -> Result<&'o mut [u8], Failure> {
     let (address, bytes) = memory(env, output)?;
     if read.contains(&address) {
