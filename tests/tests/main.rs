@@ -5,6 +5,7 @@ mod computed_time;
 mod crash;
 mod dead_before_done;
 mod flink;
+mod flink_cluster;
 mod flink_tables;
 mod golden;
 mod jobs;

@@ -18,7 +18,7 @@ Exit codes:
   1    an internal error: a defect of Tidegate
   2    the script or the command line is wrong
   3    the data is wrong
-  4    a file, a disk or the registry failed
+  4    a file, a disk, the registry or a cluster failed
   5    another job uses the same checkpoint folder
   6    a limit was exceeded
   130  stopped by Ctrl-C or SIGTERM; run the same script again to go on from its last checkpoint";
@@ -54,6 +54,10 @@ pub(crate) enum Command {
     ///
     /// A job that was stopped or killed goes on from its last checkpoint when its script is run again.
     Run(RunArgs),
+    /// Run a script on a cluster of Apache Flink
+    ///
+    /// Each of the script's steps is a job there, and begins when the one before it has ended. Ctrl-C leaves the job running.
+    Submit(SubmitArgs),
     /// Check a script without running it
     Check(ScriptArgs),
     /// Show how a script would run
@@ -62,7 +66,7 @@ pub(crate) enum Command {
     Sql(SqlArgs),
     /// List, show and manage the models of the registry
     Models(ModelsArgs),
-    /// List, show, save and stop the jobs that run here
+    /// List, show, save and stop the jobs that run here, or on a cluster
     Jobs(JobsArgs),
     /// Print the options of settings, tables and models
     Options(OptionsArgs),
@@ -120,6 +124,42 @@ pub(crate) struct RunArgs {
     pub(crate) drain: bool,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SubmitArgs {
+    /// The script; - for standard input
+    #[arg(value_name = "FILE")]
+    pub(crate) script: PathBuf,
+    /// The address of the cluster's REST API, such as http://localhost:8081
+    #[arg(long, value_name = "URL", env = "TIDEGATE_FLINK_URL")]
+    pub(crate) flink: String,
+    #[command(flatten)]
+    pub(crate) session: SessionArgs,
+    /// How many tasks of each kind there are, as SET 'parallelism.default' says
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=32768))]
+    pub(crate) parallelism: Option<u32>,
+    /// How often checkpoints are taken, such as '10 s', as SET 'execution.checkpointing.interval' says
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) checkpoint_interval: Option<String>,
+    /// Begin with the state of a savepoint of Flink; the script may have changed
+    #[arg(long, value_name = "PATH")]
+    pub(crate) savepoint: Option<PathBuf>,
+    /// With --savepoint: drop state that has no place in the script any more
+    #[arg(long, alias = "allow-non-restored-state", requires = "savepoint")]
+    pub(crate) allow_dropped_state: bool,
+    /// The archive that Flink runs the script with [default: the one beside this binary]
+    #[arg(long, value_name = "PATH", env = "TIDEGATE_FLINK_JAR")]
+    pub(crate) jar: Option<PathBuf>,
+    /// Return as soon as the job is submitted
+    #[arg(long, conflicts_with = "watch")]
+    pub(crate) detach: bool,
+    /// Show each part of the job while waiting for it
+    #[arg(long)]
+    pub(crate) watch: bool,
+    /// Show only results and errors: no progress, no summaries
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
 }
 
 #[derive(Debug, Args)]
@@ -197,6 +237,9 @@ pub(crate) struct JobsArgs {
     /// The folder of the jobs' checkpoints [default: checkpoints in the home folder]
     #[arg(long, value_name = "DIR", global = true)]
     pub(crate) dir: Option<PathBuf>,
+    /// The jobs of a cluster of Apache Flink: the address of its REST API, such as http://localhost:8081
+    #[arg(long, value_name = "URL", global = true, conflicts_with = "dir")]
+    pub(crate) flink: Option<String>,
     #[command(subcommand)]
     pub(crate) command: JobsCommand,
 }
@@ -207,7 +250,7 @@ pub(crate) enum JobsCommand {
     List,
     /// Show a job and its checkpoints
     Show {
-        /// The job's name or id
+        /// The job's name or id, of a cluster's job the beginning of it will do
         job: String,
     },
     /// Take a savepoint of a running job, which goes on
@@ -218,7 +261,7 @@ pub(crate) enum JobsCommand {
         #[arg(long, value_name = "DIR")]
         to: Option<PathBuf>,
     },
-    /// Stop a running job at a checkpoint, as Ctrl-C does
+    /// Stop a running job at a checkpoint, as Ctrl-C does; on a cluster with a savepoint
     Stop {
         /// The job's name or id
         job: String,
@@ -226,11 +269,16 @@ pub(crate) enum JobsCommand {
         #[arg(long, conflicts_with = "drain")]
         savepoint: bool,
         /// The folder that the savepoint is put into [default: as the job's settings say]
-        #[arg(long, value_name = "DIR", requires = "savepoint")]
+        #[arg(long, value_name = "DIR")]
         to: Option<PathBuf>,
         /// End the sources, close all windows, and let the job come to its end
         #[arg(long)]
         drain: bool,
+    },
+    /// End a job of a cluster without a savepoint
+    Cancel {
+        /// The job's name or id
+        job: String,
     },
 }
 
@@ -325,6 +373,21 @@ mod tests {
         assert!(run.allow_dropped_state && run.from.is_some());
         assert!(parse(&["run", "a.sql", "--allow-dropped-state"]).is_err());
         assert!(parse(&["jobs", "stop", "a", "--savepoint", "--drain"]).is_err());
+    }
+
+    #[test]
+    fn a_cluster_is_named_by_its_address() {
+        let Command::Submit(submit) =
+            parse(&["submit", "a.sql", "--flink", "http://here", "--parallelism", "4"]).unwrap().command
+        else {
+            panic!("not submit")
+        };
+        assert_eq!((submit.flink.as_str(), submit.parallelism), ("http://here", Some(4)));
+        for wrong in [["--parallelism", "0"], ["--detach", "--watch"], ["--allow-dropped-state", "-q"]] {
+            assert!(parse(&[["submit", "a.sql", "--flink", "http://here"].as_slice(), &wrong].concat()).is_err());
+        }
+        assert!(parse(&["jobs", "stop", "a", "--flink", "http://here", "--to", "/savepoints"]).is_ok());
+        assert!(parse(&["jobs", "list", "--flink", "http://here", "--dir", "x"]).is_err());
     }
 
     #[test]

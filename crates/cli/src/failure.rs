@@ -22,6 +22,24 @@ pub(crate) enum Failure {
     /// A file, a disk or the registry failed.
     #[error("{0}")]
     Storage(String),
+    /// A cluster does not answer, or not what it was asked for.
+    #[error("{message}")]
+    Cluster {
+        /// What went wrong, and where the cluster is.
+        message: String,
+        /// What to do about it.
+        help: Option<String>,
+    },
+    /// A job on a cluster failed.
+    #[error("job '{name}' failed: {message}")]
+    Job {
+        /// Its name.
+        name: String,
+        /// Why.
+        message: String,
+        /// Whether its data is to blame, rather than the cluster.
+        of_data: bool,
+    },
     /// The user stopped the job, and can have it go on: the help says how.
     #[error("stopped at a checkpoint")]
     Stopped {
@@ -44,10 +62,16 @@ impl Failure {
         Self::Command { message: message.into(), help: None }
     }
 
-    /// Adds what to do about it, to a wrong command line.
+    /// A cluster that does not do what it should.
+    pub(crate) fn cluster(message: impl Into<String>) -> Self {
+        Self::Cluster { message: message.into(), help: None }
+    }
+
+    /// Adds what to do about it, to a wrong command line or a failure of a cluster.
     pub(crate) fn with_help(self, text: impl Into<String>) -> Self {
         match self {
             Self::Command { message, .. } => Self::Command { message, help: Some(text.into()) },
+            Self::Cluster { message, .. } => Self::Cluster { message, help: Some(text.into()) },
             other => other,
         }
     }
@@ -57,7 +81,8 @@ impl Failure {
         match self {
             Self::Engine(error) => error.exit_code(),
             Self::Command { .. } => 2,
-            Self::Storage(_) => 4,
+            Self::Job { of_data: true, .. } => 3,
+            Self::Storage(_) | Self::Cluster { .. } | Self::Job { .. } => 4,
             Self::Stopped { .. } | Self::Saved { .. } => 130,
         }
     }
@@ -65,10 +90,10 @@ impl Failure {
     /// What to do about it.
     pub(crate) fn help(&self) -> Option<String> {
         match self {
-            Self::Command { help, .. } => help.clone(),
+            Self::Command { help, .. } | Self::Cluster { help, .. } => help.clone(),
             Self::Stopped { resume } => Some(format!("`{resume}` goes on from here; add --fresh to start over")),
             Self::Saved { resume, .. } => Some(format!("`{resume}` goes on from there")),
-            Self::Engine(_) | Self::Storage(_) => None,
+            Self::Engine(_) | Self::Storage(_) | Self::Job { .. } => None,
         }
     }
 

@@ -172,6 +172,19 @@ impl Error {
     }
 }
 
+impl From<tidegate_training::Error> for Error {
+    fn from(error: tidegate_training::Error) -> Self {
+        use tidegate_training::Error as E;
+        match error {
+            E::BadRow(fault) => Self::Data(fault.to_string()),
+            E::Data(message) => Self::Data(message),
+            E::Storage(message) => Self::Storage(message),
+            E::Limit(message) => Self::Limit(message),
+            E::Internal(message) => Self::Internal(message),
+        }
+    }
+}
+
 impl From<std::io::Error> for Error {
     fn from(error: std::io::Error) -> Self {
         Self::Unavailable(error.to_string())

@@ -14,6 +14,7 @@ mod catalog;
 mod checkpoint;
 mod error;
 mod execution;
+pub mod flink;
 mod function;
 mod job;
 mod jobs;
@@ -26,16 +27,13 @@ mod script;
 mod session;
 mod stopwatch;
 mod stream;
-mod threads;
 mod types;
 
-pub use catalog::model::TRAINING_OPTIONS;
 pub use error::{Error, Result};
 pub use jobs::{CheckpointInfo, JobInfo, JobStatus, find_job, list_jobs};
 pub use plan::relation::TABLE_FUNCTIONS;
-pub use report::{
-    Backpressure, Done, JobReport, ModelReport, Observer, OperatorReport, Progress, Silent, SinkReport, SourceReport,
-};
+pub use report::{Backpressure, Done, JobReport, Observer, OperatorReport, Progress, Silent, SinkReport, SourceReport};
 pub use requests::{Answer, Request, ask};
 pub use script::{CheckReport, RunOptions, ScriptReport, check_script, explain_script, run_script};
 pub use session::{Names, Session, SessionConfig};
+pub use tidegate_training::{ModelReport, TRAINING_OPTIONS};

@@ -5,6 +5,7 @@ use std::time::Duration;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use serde::Serialize;
+use tidegate_training::ModelReport;
 
 /// Someone who watches a run. Called from the thread that runs the job, between rounds; it should return at once.
 pub trait Observer {
@@ -131,27 +132,6 @@ pub struct SinkReport {
     pub rows: u64,
     /// Files that hold them, where the sink writes files.
     pub files: Vec<String>,
-}
-
-/// What a model learned.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct ModelReport {
-    /// The model.
-    pub model: String,
-    /// Versions registered by this job, in order.
-    pub versions: Vec<u64>,
-    /// Rows predicted.
-    pub rows_predicted: u64,
-    /// Rows learned.
-    pub rows_learned: u64,
-    /// Rows that had no label, and were only predicted.
-    pub rows_unlabelled: u64,
-    /// Rows that the model does not take (NULL or infinite features, unknown labels), left out because `on-error` said so.
-    pub rows_bad: u64,
-    /// Most rows that waited for their label at one time.
-    pub rows_waiting_max: u64,
-    /// Bytes of state at the end.
-    pub state_bytes: u64,
 }
 
 /// What a stateful operator held.

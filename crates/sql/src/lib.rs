@@ -25,12 +25,13 @@
 //! 1. `tokens`: text to tokens; parameters inside quotes are filled in; what could exhaust the stack is refused.
 //! 2. `script`: tokens to statements, one at a time, so that a `SET 'param.…'` is seen by what follows it.
 //! 3. `statement`: one statement. Queries and expressions are the parser library's work, under our [`Dialect`].
-//! 4. [`call`]: what a planner uses to read a call in FROM.
+//! 4. [`call`]: what a planner uses to read a call in FROM. [`flink`]: statements as Flink's own planner reads them.
 
 pub mod ast;
 pub mod call;
 mod dialect;
 mod error;
+pub mod flink;
 mod interval;
 pub mod literal;
 mod parameters;

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::Finding;
 
-/// Imports point one way: cli → server → engine → {sql, connectors, registry, ml}. Options are a leaf that all may use; tests
+/// Imports point one way: cli → server → engine → {sql, connectors, training → {registry, ml}}. Options are a leaf that all may use; tests
 /// may use everything, and nothing uses tests or xtask.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("tidegate-options", &[]),
@@ -12,7 +12,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("tidegate-sql", &["options"]),
     ("tidegate-connectors", &["options"]),
     ("tidegate-registry", &["options"]),
-    ("tidegate-engine", &["options", "sql", "connectors", "registry", "ml"]),
+    ("tidegate-training", &["options", "registry", "ml"]),
+    ("tidegate-engine", &["options", "sql", "connectors", "registry", "ml", "training"]),
     ("tidegate-server", &["options", "sql", "connectors", "registry", "ml", "engine"]),
     ("tidegate-cli", &["options", "sql", "connectors", "registry", "ml", "engine", "server"]),
 ];

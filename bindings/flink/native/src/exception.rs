@@ -20,6 +20,9 @@ pub(crate) enum Failure {
     /// A table does.
     #[error(transparent)]
     Table(#[from] tidegate_connectors::Error),
+    /// Training does.
+    #[error(transparent)]
+    Training(#[from] tidegate_training::Error),
     /// Arrow does.
     #[error(transparent)]
     Arrow(#[from] arrow::error::ArrowError),

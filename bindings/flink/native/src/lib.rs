@@ -8,8 +8,11 @@
 //! Nothing unwinds into the virtual machine, which it would abort: each entry runs in [`exception::guarded`], and an error or a
 //! panic becomes a Java exception with our message.
 
+mod bad_rows;
 mod batch;
 mod entry;
 mod exception;
 mod model;
+mod predictor;
 mod table;
+mod trainer;

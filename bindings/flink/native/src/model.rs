@@ -57,6 +57,16 @@ impl Scorer {
         Ok(Self { registry, name: name.to_string(), reference, model, schema })
     }
 
+    /// The model.
+    pub(crate) fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// The columns that it reads.
+    pub(crate) fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
     /// Loads the version that the reference means by now, if that is another one; returns whether it is.
     pub(crate) fn reload(&mut self) -> Result<bool, Failure> {
         let version = self.registry.resolve(&self.name, &self.reference)?;

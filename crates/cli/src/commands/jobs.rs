@@ -17,6 +17,9 @@ use crate::render::{facts, number};
 use crate::stop::Stop;
 
 pub(crate) fn jobs(global: &GlobalArgs, args: &JobsArgs, console: &Console) -> Result<(), Failure> {
+    if let Some(url) = &args.flink {
+        return super::cluster_jobs::jobs(url, &args.command, console);
+    }
     let folder = args.dir.clone().unwrap_or_else(|| global.home.join("checkpoints"));
     match &args.command {
         JobsCommand::List => list(&list_jobs(&folder)?, console),
@@ -27,12 +30,19 @@ pub(crate) fn jobs(global: &GlobalArgs, args: &JobsArgs, console: &Console) -> R
             let answer = asked(&job, &request)?;
             said(&job, &answer, "goes on", console)
         }
+        JobsCommand::Stop { savepoint: false, to: Some(_), .. } => {
+            Err(Failure::command("--to names the folder of a savepoint: say --savepoint as well"))
+        }
         JobsCommand::Stop { job, savepoint, to, drain } => {
             let job = find_job(&folder, job)?;
             let to = absolute(to.as_deref())?;
             let answer = asked(&job, &Request { savepoint: *savepoint, to, stop: true, drain: *drain })?;
             let how = if *drain { "has drained its sources and come to its end" } else { "has stopped" };
             said(&job, &answer, how, console)
+        }
+        JobsCommand::Cancel { .. } => {
+            Err(Failure::command("jobs cancel ends a job of a cluster, which --flink URL names")
+                .with_help("`tidegate jobs stop` stops a job that runs here, at a checkpoint"))
         }
     }
 }

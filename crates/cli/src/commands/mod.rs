@@ -1,6 +1,7 @@
 //! The commands, one a file.
 
 mod check;
+mod cluster_jobs;
 mod completions;
 mod explain;
 mod functions;
@@ -10,6 +11,7 @@ mod options;
 mod reference;
 mod run;
 pub(crate) mod sql;
+mod submit;
 
 use crate::args::{Cli, Command, OutputArgs};
 use crate::console::Console;
@@ -22,7 +24,10 @@ pub(crate) fn console(cli: &Cli) -> Console {
         Command::Sql(args) => Some(&args.output),
         _ => None,
     };
-    let quiet = output.is_some_and(|OutputArgs { quiet, .. }| *quiet);
+    let quiet = match &cli.command {
+        Command::Submit(args) => args.quiet,
+        _ => output.is_some_and(|OutputArgs { quiet, .. }| *quiet),
+    };
     let rows_max = output.map_or(0, |output| output.max_rows);
     Console::new(cli.global.json, quiet, rows_max, cli.global.color)
 }
@@ -32,6 +37,7 @@ pub(crate) fn dispatch(cli: &Cli, console: &Console) -> Result<(), Failure> {
     let global = &cli.global;
     match &cli.command {
         Command::Run(args) => run::run(global, args, console),
+        Command::Submit(args) => submit::submit(args, console),
         Command::Check(args) => check::check(global, args, console),
         Command::Explain(args) => explain::explain(global, args, console),
         Command::Sql(args) => sql::sql(global, args, console),

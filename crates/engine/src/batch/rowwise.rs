@@ -24,7 +24,7 @@ use crate::batch::window::{Assigned, milliseconds};
 use crate::catalog::bad_rows::BadRows;
 use crate::plan::node::{LoadedModel, PredictNode, Same};
 use crate::plan::window::Windows;
-use crate::stream::train::batch_of;
+use tidegate_training::batch_of;
 
 /// Adds columns to a batch, row by row: what comes out for a row depends on that row alone.
 #[derive(Debug, Clone)]
@@ -111,7 +111,7 @@ fn model_inputs(args: &[Arc<dyn PhysicalExpr>], batch: &RecordBatch) -> crate::R
     let rows = batch.num_rows();
     let columns = args.iter().map(|arg| arg.evaluate(batch)?.into_array(rows)).collect::<Result<Vec<_>>>()?;
     let names: Vec<String> = (1..=columns.len()).map(|i| format!("argument {i}")).collect();
-    batch_of(names.iter().map(String::as_str), columns, rows)
+    Ok(batch_of(names.iter().map(String::as_str), columns, rows)?)
 }
 
 /// A [`Rowwise`] inside DataFusion.

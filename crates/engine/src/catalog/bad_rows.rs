@@ -45,6 +45,11 @@ impl BadRows {
         self.policy == OnError::Fail
     }
 
+    /// Whether bad rows are written somewhere.
+    pub(crate) fn keeps_dead_letters(&self) -> bool {
+        self.policy == OnError::DeadLetter
+    }
+
     /// The error that a bad row stops the job with. `place` says whose input it is, and which row if that is known.
     pub(crate) fn error(&self, place: &str, batch: &RecordBatch, fault: &DataFault) -> Error {
         let mut row = row_as_text(batch, fault.row);

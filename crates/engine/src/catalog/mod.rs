@@ -1,7 +1,6 @@
 //! What a script has declared: tables and models.
 
 pub(crate) mod bad_rows;
-pub(crate) mod model;
 pub(crate) mod models;
 pub(crate) mod monitor;
 pub(crate) mod table;

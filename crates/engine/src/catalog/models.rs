@@ -1,20 +1,17 @@
 //! The models that a script can name: those it declared, and those of the registry.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{BufReader, Read, Seek};
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock, RwLock};
+use std::sync::{Arc, RwLock};
 
-use tidegate_ml::keyed::version::{Reader, is_keyed};
 use tidegate_ml::{Model, ModelSpec};
 use tidegate_registry::{Registry, VersionRef};
 use tidegate_sql::ModelVersion;
 use tidegate_sql::call::ModelRef;
 
-use super::model::ModelEntry;
 use crate::plan::node::{KeyedVersion, LoadedModel};
 use crate::{Error, Result};
+use tidegate_training::{ModelEntry, OpenRegistry, keyed_version, version_bytes};
 
 /// The models that a script can name.
 #[derive(Debug)]
@@ -23,8 +20,7 @@ pub(crate) struct Models {
     /// Registered models that the script uses without declaring them, and loaded versions, so that one is the same each time.
     registered: RwLock<BTreeMap<String, Arc<ModelEntry>>>,
     loaded: RwLock<BTreeMap<(String, u64), Arc<LoadedModel>>>,
-    registry_path: PathBuf,
-    registry: OnceLock<Arc<Registry>>,
+    registry: Arc<OpenRegistry>,
     /// A script is only checked: a declared model stands in for the version that it has not got yet.
     checking: bool,
 }
@@ -35,8 +31,7 @@ impl Models {
             declared: RwLock::default(),
             registered: RwLock::default(),
             loaded: RwLock::default(),
-            registry_path,
-            registry: OnceLock::new(),
+            registry: Arc::new(OpenRegistry::at(registry_path)),
             checking,
         }
     }
@@ -51,11 +46,12 @@ impl Models {
 
     /// The registry, opened when it is first needed.
     pub(crate) fn registry(&self) -> Result<&Arc<Registry>> {
-        if self.registry.get().is_none() {
-            let registry = Registry::open(&self.registry_path).map_err(storage)?;
-            let _ = self.registry.set(Arc::new(registry));
-        }
-        self.registry.get().ok_or_else(|| Error::Internal("the registry was just opened".into()))
+        Ok(self.registry.open()?)
+    }
+
+    /// The registry, opened or not.
+    pub(crate) fn open_registry(&self) -> Arc<OpenRegistry> {
+        Arc::clone(&self.registry)
     }
 
     pub(crate) fn declare(&self, entry: ModelEntry) {
@@ -157,9 +153,10 @@ impl Models {
             return Ok(Arc::clone(model));
         }
         let unreadable = |error| Error::Storage(format!("version {number} of model '{}': {error}", reference.name));
-        let (bytes, keyed) = match self.keyed_version(&reference.name, number)? {
+        let registry = self.registry()?;
+        let (bytes, keyed) = match keyed_version(registry, &reference.name, number).map_err(Error::from)? {
             Some(reader) => (reader.header().untrained.clone(), Some(KeyedVersion::new(number, reader))),
-            None => (self.version_bytes(&reference.name, number)?, None),
+            None => (version_bytes(registry, &reference.name, number).map_err(Error::from)?, None),
         };
         let mut model = Model::load(&bytes).map_err(unreadable)?;
         model.set_version(number);
@@ -167,28 +164,6 @@ impl Models {
         let loaded = Arc::new(LoadedModel { reference, model, keyed, stands_in: false });
         write(&self.loaded).insert(key, Arc::clone(&loaded));
         Ok(loaded)
-    }
-
-    /// The saved bytes of a version.
-    pub(crate) fn version_bytes(&self, name: &str, number: u64) -> Result<Vec<u8>> {
-        let registry = self.registry()?;
-        let version = registry.resolve(name, &VersionRef::Number(number)).map_err(storage)?;
-        registry.load(&version).map_err(storage)
-    }
-
-    /// A version, if it has a model a key.
-    pub(crate) fn keyed_version(&self, name: &str, number: u64) -> Result<Option<Reader<BufReader<File>>>> {
-        let registry = self.registry()?;
-        let version = registry.resolve(name, &VersionRef::Number(number)).map_err(storage)?;
-        let unreadable = |error: String| Error::Storage(format!("version {number} of model '{name}': {error}"));
-        let mut file = registry.open_artifact(&version).map_err(storage)?;
-        let mut start = Vec::new();
-        file.by_ref().take(5).read_to_end(&mut start).map_err(|error| unreadable(error.to_string()))?;
-        if !is_keyed(&start) {
-            return Ok(None);
-        }
-        file.rewind().map_err(|error| unreadable(error.to_string()))?;
-        Reader::open(BufReader::new(file)).map(Some).map_err(|error| unreadable(error.to_string()))
     }
 
     fn untrained(&self, reference: &ModelRef, entry: &ModelEntry) -> Result<Arc<LoadedModel>, String> {

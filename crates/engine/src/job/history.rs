@@ -17,12 +17,12 @@ use super::sources::Sources;
 use super::watch::Watch;
 use super::written::{Output, Written};
 use super::{Context, bounded};
-use crate::catalog::model::ModelEntry;
 use crate::catalog::models;
 use crate::stream::spill::{SpillReader, SpillWriter};
-use crate::stream::train::{batch_of, model_error};
-use crate::threads::Threads;
 use crate::{Error, JobReport, ModelReport, Result};
+use tidegate_training::ModelEntry;
+use tidegate_training::Threads;
+use tidegate_training::{batch_of, model_error};
 
 /// Which columns of a query a model learns from.
 pub(crate) struct HistoryColumns {
@@ -45,7 +45,7 @@ impl HistoryColumns {
         }
         let schema = batch.schema();
         let names = inputs.iter().chain([label]).chain(weight).map(|i| schema.field(*i).name().as_str());
-        batch_of(names, columns, batch.num_rows())
+        Ok(batch_of(names, columns, batch.num_rows())?)
     }
 
     /// The shard of each row, where there are shards.
@@ -84,7 +84,7 @@ impl Learning {
             }
             other => model_error(&self.name, other),
         });
-        learned.map(drop)
+        Ok(learned.map(drop)?)
     }
 
     fn finish(mut self) -> Result<Box<dyn Training>> {
@@ -99,7 +99,7 @@ fn with_shards(batch: &RecordBatch, shards: Option<&UInt64Array>) -> Result<Reco
     let columns = batch.columns().iter().cloned().chain([Arc::new(shards.clone()) as ArrayRef]).collect();
     let schema = batch.schema();
     let names = schema.fields().iter().map(|field| field.name().as_str()).chain(["shard"]);
-    batch_of(names, columns, batch.num_rows())
+    Ok(batch_of(names, columns, batch.num_rows())?)
 }
 
 /// What [`with_shards`] put together.

@@ -9,8 +9,8 @@ use super::sources::Sources;
 use crate::checkpoint::{RunHandle, failed};
 use crate::savepoint::{CARRIED, Savepoint, copy};
 use crate::stream::dataflow::{Dataflow, Taker};
-use crate::stream::train::is_store;
 use crate::{Error, Result};
+use tidegate_training::is_store;
 
 /// Writes a savepoint into a new folder in `parent`. Nothing may have moved since the checkpoint.
 pub(super) fn save(

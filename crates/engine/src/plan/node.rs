@@ -19,8 +19,8 @@ use tidegate_ml::keys::Keys;
 use tidegate_ml::{Model, Task};
 
 use super::attribute::{Rowtime, rowtime};
-use crate::catalog::model::ModelEntry;
 use crate::types::map_type;
+use tidegate_training::ModelEntry;
 
 /// The columns of `input`, unqualified ones and qualified ones as they are, followed by `added`.
 fn extended(input: &LogicalPlan, added: impl IntoIterator<Item = Field>) -> Result<DFSchemaRef> {

@@ -25,7 +25,7 @@ impl Session {
             Statement::CreateModel(model) => {
                 self.create_model(&place, model)?;
                 if let Some(query) = &model.query {
-                    self.check_history(&place, model, query)?;
+                    self.plan_history(&place, model, query)?;
                 }
             }
             Statement::Explain(inner) => {

@@ -12,11 +12,11 @@ use tidegate_sql::{ObjectKind, Show, Span};
 
 use super::{Place, Session};
 use crate::Result;
-use crate::catalog::model::ModelEntry;
 use crate::catalog::models::{ReferenceError, storage};
 use crate::plan::attribute::delay_ms;
 use crate::plan::relation::TABLE_FUNCTIONS;
 use crate::types::sql_type;
+use tidegate_training::ModelEntry;
 
 fn texts<T: Into<String>>(values: impl IntoIterator<Item = T>) -> ArrayRef {
     Arc::new(StringArray::from_iter(values.into_iter().map(|value| Some(value.into()))))

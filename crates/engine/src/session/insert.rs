@@ -40,7 +40,7 @@ impl Session {
     }
 
     /// Plans an INSERT: the query, with the table's columns in their order and of their types.
-    pub(super) fn plan_insert(&self, place: &Place<'_>, insert: &Insert) -> Result<job::Insert> {
+    pub(crate) fn plan_insert(&self, place: &Place<'_>, insert: &Insert) -> Result<job::Insert> {
         let name = &insert.table.value;
         let at_table = place.at(tidegate_sql::Span::from_parser(insert.table.span));
         let table = match self.declared.get(name) {

@@ -279,6 +279,31 @@ impl Session {
         Ok(())
     }
 
+    /// Whether a table or a view of this name was declared.
+    pub(crate) fn is_declared(&self, name: &str) -> bool {
+        self.declared.contains_key(name)
+    }
+
+    /// What SET has set, in the order of the first time.
+    pub(crate) fn set_so_far(&self) -> &[(String, String)] {
+        &self.set
+    }
+
+    /// `streaming`, `batch` or `automatic`.
+    pub(crate) fn runtime_mode(&self) -> &str {
+        self.settings.text("execution.runtime-mode")
+    }
+
+    /// The registry, opened or not.
+    pub(crate) fn open_registry(&self) -> Arc<tidegate_training::OpenRegistry> {
+        self.models.open_registry()
+    }
+
+    /// Tables that a job writes: they may not be there yet.
+    pub(crate) fn note_written<'a>(&mut self, tables: impl Iterator<Item = &'a str>) {
+        self.written.extend(tables.map(str::to_string));
+    }
+
     /// The name that the script gives the job.
     pub(crate) fn job_name(&self) -> Option<String> {
         self.settings.text_opt("job.name").map(str::to_string)
@@ -486,7 +511,7 @@ impl std::fmt::Debug for Execution {
 
 /// The whole of a statement, where nothing smaller is to blame.
 impl<'a> Place<'a> {
-    fn at(&self, span: Option<Span>) -> Self {
+    pub(crate) fn at(&self, span: Option<Span>) -> Self {
         Place::new(self.source, span.unwrap_or(self.span))
     }
 }

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Schema};
 use datafusion::common::DFSchema;
+use datafusion::logical_expr::LogicalPlan;
 use tidegate_ml::keys::can_be_key;
 use tidegate_ml::{Expression, InputKind, LabelKind, Transform};
 use tidegate_sql::sqlparser::ast::{Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Query, Spanned, WindowType};
@@ -12,11 +14,11 @@ use tidegate_sql::{AlterModel, AlterModelAction, CreateModel, Span, TransformIte
 
 use super::table::declared_field;
 use super::{Place, Session};
-use crate::catalog::model::{ModelEntry, Refusal};
 use crate::catalog::models::{storage, version_ref};
 use crate::checkpoint::JobFolder;
 use crate::job::{self, HistoryColumns};
 use crate::{Error, JobReport, Observer, Result};
+use tidegate_training::{ModelEntry, Refusal};
 
 impl Session {
     pub(crate) fn create_model(&mut self, place: &Place<'_>, create: &CreateModel) -> Result<String> {
@@ -149,10 +151,7 @@ impl Session {
         observer: &dyn Observer,
         folder: Option<(&mut JobFolder, usize)>,
     ) -> Result<JobReport> {
-        let name = &create.name.value;
-        let entry = self.models.declared(name).ok_or_else(|| Error::Internal("the model was just declared".into()))?;
-        let plan = self.plan(place, query)?;
-        let columns = history_columns(place, &entry, plan.schema())?;
+        let (entry, plan, columns) = self.plan_history(place, create, query)?;
         let Some((folder, step)) = folder else { return Err(Error::Internal("a job needs a folder".into())) };
         let key = format!("{}-{step}", folder.run_id());
         let path = folder.step(step)?;
@@ -162,14 +161,20 @@ impl Session {
         job::train(&entry, &plan, &columns, &context, done).map_err(|error| place.running(error))
     }
 
-    /// Checks a `CREATE MODEL … AS SELECT` without running it.
-    pub(crate) fn check_history(&self, place: &Place<'_>, create: &CreateModel, query: &Query) -> Result<()> {
+    /// Plans a `CREATE MODEL … AS SELECT` whose model is declared.
+    pub(crate) fn plan_history(
+        &self,
+        place: &Place<'_>,
+        create: &CreateModel,
+        query: &Query,
+    ) -> Result<(Arc<ModelEntry>, LogicalPlan, HistoryColumns)> {
         let entry = self
             .models
             .declared(&create.name.value)
             .ok_or_else(|| Error::Internal("the model was just declared".into()))?;
         let plan = self.plan(place, query)?;
-        history_columns(place, &entry, plan.schema()).map(|_| ())
+        let columns = history_columns(place, &entry, plan.schema())?;
+        Ok((entry, plan, columns))
     }
 }
 

@@ -5,8 +5,8 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::displayable;
 use datafusion::sql::parser::Statement as PlannerStatement;
 use tidegate_options::nearest;
-use tidegate_sql::sqlparser::ast::{Query, Statement as SqlStatement};
-use tidegate_sql::{Located, Source, Statement};
+use tidegate_sql::sqlparser::ast::{Query, SetExpr, Statement as SqlStatement, TableFactor};
+use tidegate_sql::{Located, Parameters, Source, Statement, parse_query};
 
 use super::{Place, Session};
 use crate::checkpoint::JobFolder;
@@ -20,7 +20,7 @@ use crate::{Observer, Result};
 
 impl Session {
     /// Plans a query, unoptimised.
-    pub(super) fn plan(&self, place: &Place<'_>, query: &Query) -> Result<LogicalPlan> {
+    pub(crate) fn plan(&self, place: &Place<'_>, query: &Query) -> Result<LogicalPlan> {
         let mut query = query.clone();
         rewrite_flink_spellings(&mut query).map_err(|message| place.refuse(message))?;
         let statement = PlannerStatement::Statement(Box::new(SqlStatement::Query(Box::new(query))));
@@ -31,6 +31,17 @@ impl Session {
             .and_then(join_versions)
             .and_then(with_marks)
             .map_err(|error| place.planning(self.with_nearest_table(error)))
+    }
+
+    /// Plans a relation of FROM by itself.
+    pub(crate) fn plan_factor(&self, place: &Place<'_>, factor: &TableFactor) -> Result<LogicalPlan> {
+        let mut query = parse_query("", "SELECT * FROM relation", &Parameters::default())?;
+        if let SetExpr::Select(select) = query.body.as_mut()
+            && let Some(from) = select.from.first_mut()
+        {
+            from.relation = factor.clone();
+        }
+        self.plan(place, &query)
     }
 
     /// Adds the nearest name to the news that there is no table of some name.

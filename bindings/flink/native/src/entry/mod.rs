@@ -6,8 +6,10 @@
 #![allow(unsafe_code, unreachable_pub, non_snake_case)]
 
 mod model;
+mod predictor;
 mod reading;
 mod table;
+mod trainer;
 mod writing;
 
 use jni::JNIEnv;

@@ -52,6 +52,7 @@ use datafusion::common::TableReference;
 use datafusion::common::tree_node::Transformed;
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
+use tidegate_training::Place;
 
 use self::expression::{column, physical, physical_all};
 use self::scan::Shared;
@@ -63,7 +64,7 @@ use super::late_rows::LateRows;
 use super::merge::Merge;
 use super::stage::StageTable;
 use super::stateless::{Elements, Filter, Predict, Project};
-use super::train::{Place, Train, TrainSetting};
+use super::train::{Train, TrainSetting};
 use crate::batch::rowwise::Rowwise;
 use crate::batch::unnest::Unnest;
 use crate::catalog::bad_rows::BadRows;

@@ -19,7 +19,7 @@ use redb::{Database, Durability, ReadOnlyTable, ReadableDatabase, ReadableTable,
 use tidegate_ml::keyed::{Change, States, StatesOfShard};
 use tidegate_ml::{Error as MlError, Result as MlResult};
 
-use super::keyed::Place;
+use crate::keyed::Place;
 use crate::{Error, Result};
 
 /// How the file is called: these, with the model's name between them.
@@ -27,7 +27,7 @@ const PREFIX: &str = "keys-";
 const SUFFIX: &str = ".redb";
 
 /// Whether a file of a step's folder holds the states of keys.
-pub(crate) fn is_store(path: &Path) -> bool {
+pub fn is_store(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     name.starts_with(PREFIX) && name.ends_with(SUFFIX)
 }
@@ -35,9 +35,9 @@ pub(crate) fn is_store(path: &Path) -> bool {
 const STATES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("states");
 
 /// Tells whether the state of a key is over.
-pub(super) type IsOver<'a> = dyn Fn(&[u8]) -> Result<bool> + 'a;
+pub(crate) type IsOver<'a> = dyn Fn(&[u8]) -> Result<bool> + 'a;
 /// Takes a key and its state.
-pub(super) type Take<'a> = dyn FnMut(&[u8], &[u8]) -> Result<()> + 'a;
+pub(crate) type Take<'a> = dyn FnMut(&[u8], &[u8]) -> Result<()> + 'a;
 
 /// What a key in memory takes besides its bytes and those of its state.
 const OVERHEAD_BYTES: usize = 128;
@@ -45,7 +45,7 @@ const OVERHEAD_BYTES: usize = 128;
 const KEYS_TO_SWEEP_MIN: usize = 10_000;
 
 /// The states of all keys.
-pub(super) struct Store {
+pub(crate) struct Store {
     parts: Vec<Part>,
     path: PathBuf,
     file: Option<Database>,
@@ -60,7 +60,7 @@ pub(super) struct Store {
 }
 
 /// The keys of a shard that are in memory, and a view of the file for those that are not.
-pub(super) struct Part {
+pub(crate) struct Part {
     keys: HashMap<Box<[u8]>, Entry>,
     bytes: usize,
     clock: u64,
@@ -154,7 +154,7 @@ impl Part {
 
 impl Store {
     /// No states yet. The file, if one is needed, is in `folder`.
-    pub(super) fn new(place: Place<'_>, name: &str, memory_bytes_max: usize) -> Self {
+    pub(crate) fn new(place: Place<'_>, name: &str, memory_bytes_max: usize) -> Self {
         let Place { folder, shards, checkpoints_retained } = place;
         let part = || Part { keys: HashMap::new(), bytes: 0, clock: 0, table: None };
         Self {
@@ -208,12 +208,12 @@ impl Store {
     }
 
     /// Bytes of memory that states take.
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.parts.iter().map(|part| part.bytes).sum()
     }
 
     /// After a batch: where there is too much in memory, keys that were used longest ago go.
-    pub(super) fn settle(&mut self) -> Result<()> {
+    pub(crate) fn settle(&mut self) -> Result<()> {
         self.clock += 1;
         let clock = self.clock;
         self.parts.iter_mut().for_each(|part| part.clock = clock);
@@ -281,7 +281,7 @@ impl Store {
     }
 
     /// Makes what there is durable; returns the savepoint to go back to. Keys that `is_over` may go.
-    pub(super) fn checkpoint(&mut self, is_over: &IsOver<'_>) -> Result<u64> {
+    pub(crate) fn checkpoint(&mut self, is_over: &IsOver<'_>) -> Result<u64> {
         self.file()?;
         for part in &mut self.parts {
             let mut over = Vec::new();
@@ -351,7 +351,7 @@ impl Store {
     }
 
     /// Goes back to a savepoint.
-    pub(super) fn restore(&mut self, savepoint: u64) -> Result<()> {
+    pub(crate) fn restore(&mut self, savepoint: u64) -> Result<()> {
         if !self.path.exists() {
             return Err(Error::Storage(format!("{} is gone; run with --fresh to begin anew", self.path.display())));
         }
@@ -375,7 +375,7 @@ impl Store {
     }
 
     /// Every key with its state, in the order of keys.
-    pub(super) fn each(&mut self, take: &mut Take<'_>) -> Result<()> {
+    pub(crate) fn each(&mut self, take: &mut Take<'_>) -> Result<()> {
         if self.file.is_none() {
             let mut all: Vec<(&[u8], &[u8])> = Vec::new();
             for part in &self.parts {

@@ -11,16 +11,15 @@ use tidegate_ml::prequential::{Counts, Processed, Snapshot};
 use tidegate_ml::training::{Arrivals, Training};
 use tidegate_ml::{DataFault, Model};
 
-use super::keyed::{KeyedLearning, Place};
-use super::model_error;
-use crate::catalog::model::ModelEntry;
-use crate::catalog::models::Models;
-use crate::plan::node::TrainNode;
+use crate::keyed::{KeyedLearning, Place};
+use crate::model::ModelEntry;
+use crate::open_registry::OpenRegistry;
+use crate::start::{keyed_version, version_bytes};
 use crate::threads::Threads;
-use crate::{Error, Result};
+use crate::{Error, Result, model_error};
 
 /// How it learns.
-pub(super) enum Learning {
+pub(crate) enum Learning {
     /// One model from all rows.
     Whole(Box<dyn Training>),
     /// A model a key.
@@ -29,29 +28,29 @@ pub(super) enum Learning {
 
 /// When the rows of a batch come.
 #[derive(Clone, Copy)]
-pub(super) struct Times<'a> {
-    pub(super) event_time: &'a [i64],
-    pub(super) label_time: Option<&'a Int64Array>,
-    pub(super) delay: i64,
+pub(crate) struct Times<'a> {
+    pub(crate) event_time: &'a [i64],
+    pub(crate) label_time: Option<&'a Int64Array>,
+    pub(crate) delay: i64,
 }
 
 /// What came of a batch.
-pub(super) struct Made {
-    pub(super) predictions: RecordBatch,
-    pub(super) versions: Vec<Version>,
+pub(crate) struct Made {
+    pub(crate) predictions: RecordBatch,
+    pub(crate) versions: Vec<Version>,
 }
 
 /// A version whose time has come.
-pub(super) struct Version {
-    pub(super) time: i64,
+pub(crate) struct Version {
+    pub(crate) time: i64,
     /// How many rows of the batch had been predicted by then.
-    pub(super) row: usize,
-    pub(super) rows_learned: u64,
-    pub(super) artifact: Artifact,
+    pub(crate) row: usize,
+    pub(crate) rows_learned: u64,
+    pub(crate) artifact: Artifact,
 }
 
 /// What a version holds.
-pub(super) enum Artifact {
+pub(crate) enum Artifact {
     Bytes(Vec<u8>),
     File(PathBuf),
 }
@@ -64,18 +63,23 @@ impl From<Snapshot> for Version {
 }
 
 impl Learning {
-    pub(super) fn new(node: &TrainNode, models: &Models, place: Place<'_>) -> Result<Self> {
-        let entry = &node.model.0;
-        if node.keys.is_empty() {
-            return Ok(Self::Whole(whole(entry, node.start, models)?));
+    /// One that has learned nothing, or what the version `start` has; `keys` are the names of the columns whose values have a model each.
+    pub(crate) fn new(
+        entry: &ModelEntry,
+        start: Option<u64>,
+        keys: Vec<String>,
+        registry: &OpenRegistry,
+        place: Place<'_>,
+    ) -> Result<Self> {
+        if keys.is_empty() {
+            return Ok(Self::Whole(whole(entry, start, registry)?));
         }
-        let names = node.keys.iter().map(|key| node.input.schema().field(*key).name().clone()).collect();
-        let start = node.start.map(|number| keyed_start(entry, number, models)).transpose()?;
-        let learning = KeyedLearning::new(entry, names, place, start);
+        let start = start.map(|number| keyed_start(entry, number, registry)).transpose()?;
+        let learning = KeyedLearning::new(entry, keys, place, start);
         Ok(Self::Keyed(Box::new(learning.map_err(|error| model_error(&entry.name, error))?)))
     }
 
-    pub(super) fn process(
+    pub(crate) fn process(
         &mut self,
         batch: &RecordBatch,
         times: Times<'_>,
@@ -97,7 +101,7 @@ impl Learning {
         }
     }
 
-    pub(super) fn check(&self, batch: &RecordBatch) -> Result<Vec<DataFault>, tidegate_ml::Error> {
+    pub(crate) fn check(&self, batch: &RecordBatch) -> Result<Vec<DataFault>, tidegate_ml::Error> {
         match self {
             Self::Whole(training) => training.check(batch),
             Self::Keyed(learning) => learning.keyed().check(batch),
@@ -105,7 +109,7 @@ impl Learning {
     }
 
     /// Ends the input; gives the versions whose point was not reached before.
-    pub(super) fn end(&mut self, threads: &Threads) -> Result<Vec<Version>, tidegate_ml::Error> {
+    pub(crate) fn end(&mut self, threads: &Threads) -> Result<Vec<Version>, tidegate_ml::Error> {
         match self {
             Self::Whole(training) => Ok(training.finish(threads)?.into_iter().map(Version::from).collect()),
             Self::Keyed(learning) => learning.end(),
@@ -113,7 +117,7 @@ impl Learning {
     }
 
     /// All that was learned.
-    pub(super) fn last(&mut self) -> Result<Version, tidegate_ml::Error> {
+    pub(crate) fn last(&mut self) -> Result<Version, tidegate_ml::Error> {
         match self {
             Self::Whole(training) => {
                 let model = training.model();
@@ -124,35 +128,35 @@ impl Learning {
         }
     }
 
-    pub(super) fn counts(&self) -> Counts {
+    pub(crate) fn counts(&self) -> Counts {
         match self {
             Self::Whole(training) => training.counts(),
             Self::Keyed(learning) => learning.keyed().counts(),
         }
     }
 
-    pub(super) fn pending_rows(&self) -> usize {
+    pub(crate) fn pending_rows(&self) -> usize {
         match self {
             Self::Whole(training) => training.pending_rows(),
             Self::Keyed(learning) => learning.keyed().pending_rows(),
         }
     }
 
-    pub(super) fn state_bytes(&self) -> usize {
+    pub(crate) fn state_bytes(&self) -> usize {
         match self {
             Self::Whole(training) => training.state_bytes(),
             Self::Keyed(learning) => learning.state_bytes(),
         }
     }
 
-    pub(super) fn snapshot(&mut self) -> Result<Vec<u8>> {
+    pub(crate) fn snapshot(&mut self) -> Result<Vec<u8>> {
         match self {
             Self::Whole(training) => Ok(training.save()),
             Self::Keyed(learning) => learning.snapshot(),
         }
     }
 
-    pub(super) fn restore(&mut self, model: &str, state: &[u8]) -> Result<()> {
+    pub(crate) fn restore(&mut self, model: &str, state: &[u8]) -> Result<()> {
         match self {
             Self::Whole(training) => training
                 .restore(state)
@@ -163,16 +167,16 @@ impl Learning {
 }
 
 /// How one model learns from all rows, from nothing or from a version.
-fn whole(entry: &ModelEntry, start: Option<u64>, models: &Models) -> Result<Box<dyn Training>> {
+fn whole(entry: &ModelEntry, start: Option<u64>, registry: &OpenRegistry) -> Result<Box<dyn Training>> {
     let model = match start {
         Some(number) => {
-            if models.keyed_version(&entry.name, number)?.is_some() {
+            if keyed_version(registry.open()?, &entry.name, number)?.is_some() {
                 return Err(Error::Data(format!(
                     "model '{}' cannot go on from version {number}, which has a model a key: write TABLE … PARTITION BY",
                     entry.name
                 )));
             }
-            let bytes = models.version_bytes(&entry.name, number)?;
+            let bytes = version_bytes(registry.open()?, &entry.name, number)?;
             let model = Model::load(&bytes).map_err(|error| unreadable(entry, number, error))?;
             check_start(entry, &model, number)?;
             model
@@ -186,8 +190,8 @@ fn whole(entry: &ModelEntry, start: Option<u64>, models: &Models) -> Result<Box<
 }
 
 /// The version that the models of keys go on from.
-fn keyed_start(entry: &ModelEntry, number: u64, models: &Models) -> Result<Reader<BufReader<File>>> {
-    let Some(reader) = models.keyed_version(&entry.name, number)? else {
+fn keyed_start(entry: &ModelEntry, number: u64, registry: &OpenRegistry) -> Result<Reader<BufReader<File>>> {
+    let Some(reader) = keyed_version(registry.open()?, &entry.name, number)? else {
         return Err(Error::Data(format!(
             "model '{}' cannot go on from version {number}, which is one model for all rows: leave PARTITION BY out",
             entry.name

@@ -89,21 +89,27 @@ pub const TRAINING_OPTIONS: &[OptionDef] = &[
 
 /// A model as `CREATE MODEL` declared it.
 #[derive(Debug)]
-pub(crate) struct ModelEntry {
+pub struct ModelEntry {
+    /// Its name.
     pub name: String,
+    /// What it is made of.
     pub spec: ModelSpec,
+    /// The [`TRAINING_OPTIONS`].
     pub training: Options,
     /// Event times at which a version is registered, in milliseconds, ascending, with the alias it gets.
     pub version_points: Vec<(i64, Option<String>)>,
     /// The options as written, for SHOW CREATE MODEL and the registry.
     pub options: BTreeMap<String, String>,
+    /// What COMMENT says.
     pub comment: Option<String>,
 }
 
 /// Why a declaration was refused: which option is at fault, if one is, and why.
 #[derive(Debug)]
-pub(crate) struct Refusal {
+pub struct Refusal {
+    /// The option at fault.
     pub option: Option<String>,
+    /// What is wrong.
     pub message: String,
 }
 
@@ -115,7 +121,7 @@ impl Refusal {
 
 impl ModelEntry {
     /// Checks a declaration whole: options, inputs, outputs, transforms.
-    pub(crate) fn declare(
+    pub fn declare(
         name: &str,
         input: &Schema,
         output: &Schema,
@@ -154,7 +160,7 @@ impl ModelEntry {
     }
 
     /// A model of the registry that no statement of the script declares.
-    pub(crate) fn registered(spec: ModelSpec, options: BTreeMap<String, String>) -> Result<Self, Refusal> {
+    pub fn registered(spec: ModelSpec, options: BTreeMap<String, String>) -> Result<Self, Refusal> {
         let training = resolve(
             &[TRAINING_OPTIONS],
             options
@@ -170,7 +176,7 @@ impl ModelEntry {
     }
 
     /// The same model with other options.
-    pub(crate) fn with_options(&self, options: BTreeMap<String, String>) -> Result<Self, Refusal> {
+    pub fn with_options(&self, options: BTreeMap<String, String>) -> Result<Self, Refusal> {
         let own = options.iter().filter(|(key, _)| !TRAINING_OPTIONS.iter().any(|def| def.name == key.as_str()));
         let mut spec = self.spec.clone();
         spec.options = own.map(|(key, value)| (key.clone(), value.clone())).collect();
@@ -179,7 +185,7 @@ impl ModelEntry {
     }
 
     /// How it learns from a stream, or from history: by itself, or by replicas.
-    pub(crate) fn training(&self, model: Model) -> tidegate_ml::Result<Box<dyn Training>> {
+    pub fn training(&self, model: Model) -> tidegate_ml::Result<Box<dyn Training>> {
         Ok(match self.replicas() {
             1 => Box::new(Prequential::new(model)),
             count => Box::new(Replicas::new(model, count, self.training.int("training.sync-rows") as u64)?),
@@ -187,12 +193,12 @@ impl ModelEntry {
     }
 
     /// How many replicas learn.
-    pub(crate) fn replicas(&self) -> usize {
+    pub fn replicas(&self) -> usize {
         self.training.int("training.parallelism") as usize
     }
 
     /// The columns by which rows are spread over replicas; none where they take rows in turn.
-    pub(crate) fn shard_by(&self) -> Vec<&str> {
+    pub fn shard_by(&self) -> Vec<&str> {
         match self.replicas() {
             1 => Vec::new(),
             _ => self.training.list("training.shard-by").iter().map(String::as_str).collect(),
@@ -211,7 +217,7 @@ impl ModelEntry {
     }
 
     /// The columns that the model adds.
-    pub(crate) fn output_fields(&self) -> Vec<Field> {
+    pub fn output_fields(&self) -> Vec<Field> {
         self.spec.output_schema().fields().iter().map(|field| field.as_ref().clone()).collect()
     }
 }

@@ -15,18 +15,17 @@ use tidegate_ml::keys::Keys;
 use tidegate_ml::snapshot::{decode, encode};
 use tidegate_ml::{Error as MlError, Model, Result as MlResult};
 
-use super::learning::{Artifact, Made, Times, Version};
-use super::model_error;
-use super::store::Store;
-use crate::catalog::model::ModelEntry;
+use crate::learning::{Artifact, Made, Times, Version};
+use crate::model::ModelEntry;
+use crate::store::Store;
 use crate::threads::Threads;
-use crate::{Error, Result};
+use crate::{Error, Result, model_error};
 
 /// How many states of a version to go on from are taken in before room is made.
 const KEYS_TOGETHER: usize = 8192;
 
 /// Models of keys that learn from a stream.
-pub(super) struct KeyedLearning {
+pub(crate) struct KeyedLearning {
     keyed: Keyed<Store>,
     about: About,
     /// The version to go on from, until it is read.
@@ -48,17 +47,19 @@ struct Saved {
     savepoint: u64,
 }
 
-/// Where the states are kept, and in how many parts.
-#[derive(Clone, Copy)]
-pub(crate) struct Place<'a> {
+/// Where the states of keys are kept, and in how many parts.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// The folder of their file, if there is one.
     pub folder: &'a Path,
+    /// The parts, each of which is worked on by one thread.
     pub shards: usize,
     /// How many checkpoints must be able to be gone back to.
     pub checkpoints_retained: usize,
 }
 
 impl KeyedLearning {
-    pub(super) fn new(
+    pub(crate) fn new(
         entry: &ModelEntry,
         key_columns: Vec<String>,
         place: Place<'_>,
@@ -89,7 +90,7 @@ impl KeyedLearning {
         })
     }
 
-    pub(super) fn process(
+    pub(crate) fn process(
         &mut self,
         batch: &RecordBatch,
         keys: &[ArrayRef],
@@ -110,7 +111,7 @@ impl KeyedLearning {
     }
 
     /// Ends the input; returns versions whose point was not reached before.
-    pub(super) fn end(&mut self) -> MlResult<Vec<Version>> {
+    pub(crate) fn end(&mut self) -> MlResult<Vec<Version>> {
         self.begin()?;
         let (about, mut versions) = (&self.about, Vec::new());
         self.keyed.finish(&mut |keyed, reached| {
@@ -121,23 +122,23 @@ impl KeyedLearning {
     }
 
     /// All that was learned, as a version.
-    pub(super) fn last(&mut self) -> MlResult<Version> {
+    pub(crate) fn last(&mut self) -> MlResult<Version> {
         self.begin()?;
         let (time, rows_learned) = (self.keyed.watermark(), self.keyed.counts().learned_rows);
         let artifact = Artifact::File(self.about.write(&mut self.keyed, "final", time)?);
         Ok(Version { time, row: 0, rows_learned, artifact })
     }
 
-    pub(super) fn keyed(&self) -> &Keyed<Store> {
+    pub(crate) fn keyed(&self) -> &Keyed<Store> {
         &self.keyed
     }
 
     /// Bytes of memory that all of it takes.
-    pub(super) fn state_bytes(&self) -> usize {
+    pub(crate) fn state_bytes(&self) -> usize {
         self.keyed.state_bytes() + self.keyed.store().bytes()
     }
 
-    pub(super) fn snapshot(&mut self) -> Result<Vec<u8>> {
+    pub(crate) fn snapshot(&mut self) -> Result<Vec<u8>> {
         self.begin().map_err(|error| model_error(&self.about.model, error))?;
         let (ttl, watermark) = (self.about.settings.ttl, self.keyed.watermark());
         let over = |state: &[u8]| is_over(state, ttl, watermark).map_err(|error| Error::Storage(error.to_string()));
@@ -145,7 +146,7 @@ impl KeyedLearning {
         Ok(encode(&Saved { keyed: self.keyed.save(), savepoint }))
     }
 
-    pub(super) fn restore(&mut self, state: &[u8]) -> Result<()> {
+    pub(crate) fn restore(&mut self, state: &[u8]) -> Result<()> {
         self.start = None;
         let damaged =
             |error: String| Error::Storage(format!("the checkpoint of model '{}': {error}", self.about.model));

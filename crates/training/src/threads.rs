@@ -7,7 +7,7 @@ use tidegate_ml::spread::{Spread, Work};
 
 /// The threads of a session, as models know them.
 #[derive(Debug, Clone)]
-pub(crate) struct Threads(pub Arc<rayon::ThreadPool>);
+pub struct Threads(pub Arc<rayon::ThreadPool>);
 
 impl Spread for Threads {
     fn run(&self, work: Vec<Work<'_>>) {

@@ -1,0 +1,227 @@
+//! A model that learns inside a job of Flink.
+//!
+//! What Java writes of a row: the model's inputs, the label, then the weight, the event time, the time at which the label is known, and
+//! what rows are spread over replicas by, if the task says that there are such. What it reads: the model's outputs, and last whether the
+//! row was taken.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use tidegate_ml::{DataFault, InputKind, LabelKind, ModelSpec};
+use tidegate_training::{Error as TrainingError, ModelEntry, OpenRegistry, Place, Run, Threads, Trainer, TrainerRows};
+
+use crate::bad_rows::{Outcome, refused};
+use crate::batch::{self, Rows};
+use crate::exception::Failure;
+
+/// What to train, and how; as the operator was made when the job was submitted.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Task {
+    /// What the model is made of.
+    spec: ModelSpec,
+    /// Its options, as declared.
+    options: BTreeMap<String, String>,
+    /// The version to go on from.
+    start: Option<u64>,
+    /// The folder of the registry.
+    registry: PathBuf,
+    /// Names the run and its step.
+    key: String,
+    /// The job's name.
+    job: String,
+    /// Which columns there are beside inputs and label.
+    weight: bool,
+    event_time: bool,
+    label_time: bool,
+    shards: Vec<Form>,
+    /// How far the watermark is behind the greatest event time.
+    delay_ms: i64,
+    /// Whether rows that the model does not take are passed over, and not the end of the job.
+    pass_over: bool,
+    /// Threads for replicas.
+    threads: usize,
+}
+
+/// What a column by which rows are spread holds.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+enum Form {
+    Number,
+    Integer,
+    Boolean,
+    Text,
+}
+
+/// A model that learns, and the columns that Java writes.
+pub(crate) struct Learner {
+    trainer: Trainer,
+    task: Task,
+    schema: SchemaRef,
+    inputs: usize,
+    rows_seen: u64,
+}
+
+impl Learner {
+    /// A model that has learned nothing, or what the version has that it goes on from.
+    pub(crate) fn open(task: &str) -> Result<Self, Failure> {
+        let task: Task = serde_json::from_str(task)
+            .map_err(|error| Failure::Contract(format!("the task of a training operator: {error}")))?;
+        let entry = ModelEntry::registered(task.spec.clone(), task.options.clone())
+            .map_err(|refusal| Failure::Contract(format!("model '{}': {}", task.spec.name, refusal.message)))?;
+        // Opening would make one, on a machine that does not see the folder.
+        if !task.registry.is_dir() {
+            return Err(Failure::Contract(format!(
+                "there is no registry at '{}': it has to be a folder that the client and every task manager see",
+                task.registry.display()
+            )));
+        }
+        let run = Run {
+            registry: Arc::new(OpenRegistry::at(task.registry.clone())),
+            key: task.key.clone(),
+            job: task.job.clone(),
+            data_fingerprint: Arc::new(|| None),
+            checking: false,
+        };
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(task.threads.max(1)).build();
+        let threads = Threads(Arc::new(pool.map_err(|error| Failure::Contract(error.to_string()))?));
+        let place = Place { folder: std::path::Path::new(""), shards: 1, checkpoints_retained: 1 };
+        let trainer = Trainer::new(&Arc::new(entry), task.start, Vec::new(), run, threads, place)?;
+        Ok(Self { schema: schema(&task), inputs: task.spec.inputs.len(), trainer, task, rows_seen: 0 })
+    }
+
+    /// Learns and predicts rows that Java has written, writes the outputs for Java, and gives the bytes of their texts.
+    pub(crate) fn process(&mut self, rows: &Rows<'_>, output: &mut [u8]) -> Result<Vec<u8>, Failure> {
+        let read = batch::read(&self.schema, rows)?;
+        let outcome = match self.learn_predict(&read) {
+            Err(TrainingError::BadRow(fault)) => self.without_bad_rows(&read, fault)?,
+            outputs => Outcome::of_all(outputs?),
+        };
+        self.rows_seen += read.num_rows() as u64;
+        batch::write(&outcome.told()?, output, rows.capacity)
+    }
+
+    fn learn_predict(&mut self, read: &RecordBatch) -> Result<RecordBatch, TrainingError> {
+        let mut rest = self.inputs + 1 + usize::from(self.task.weight);
+        let learned = read.project(&(0..rest).collect::<Vec<_>>())?;
+        let mut next = |is_there: bool| {
+            let column = is_there.then(|| read.column(rest));
+            rest += usize::from(is_there);
+            column
+        };
+        let event_time = next(self.task.event_time).map(|column| column.as_primitive::<Int64Type>());
+        let label_time = next(self.task.label_time).map(|column| column.as_primitive::<Int64Type>());
+        if let Some(times) = event_time
+            && let Some(row) = (0..times.len()).find(|row| times.is_null(*row))
+        {
+            let column = "event time".to_string();
+            return Err(TrainingError::BadRow(DataFault { row, column, reason: "is NULL".into() }));
+        }
+        let keys: Vec<ArrayRef> = read.columns()[rest..].to_vec();
+        self.trainer.process(&TrainerRows {
+            batch: &learned,
+            event_time: event_time.map_or(&[], |times| times.values()),
+            label_time,
+            delay_ms: self.task.delay_ms,
+            keys: &keys,
+        })
+    }
+
+    /// Learns and predicts the rows that the model takes.
+    fn without_bad_rows(&mut self, read: &RecordBatch, first: DataFault) -> Result<Outcome, Failure> {
+        let (seen, name) = (self.rows_seen, self.task.spec.name.clone());
+        let place = |fault: &DataFault| {
+            format!("row {} of the input of ML_TRAIN for model '{name}'", seen + fault.row as u64 + 1)
+        };
+        if !self.task.pass_over {
+            return Err(refused(&place(&first), &first));
+        }
+        let width = self.inputs + 1 + usize::from(self.task.weight);
+        let mut faults = self.trainer.check(&read.project(&(0..width).collect::<Vec<_>>())?)?;
+        if !faults.iter().any(|fault| fault.row == first.row) {
+            faults.push(first);
+        }
+        let outcome = Outcome::without(read, &faults, |rest| {
+            self.learn_predict(rest).map_err(|error| match error {
+                TrainingError::BadRow(fault) => refused(&place(&fault), &fault),
+                other => other.into(),
+            })
+        })?;
+        self.trainer.add_bad_rows(faults.len() as u64);
+        Ok(outcome)
+    }
+
+    /// The input has ended: what waits is learned, and the last version registered.
+    pub(crate) fn end(&mut self) -> Result<(), Failure> {
+        self.trainer.end()?;
+        Ok(self.trainer.finish()?)
+    }
+
+    /// All of it as bytes.
+    pub(crate) fn snapshot(&mut self) -> Result<Vec<u8>, Failure> {
+        let mut state = self.rows_seen.to_le_bytes().to_vec();
+        state.extend(self.trainer.snapshot()?);
+        Ok(state)
+    }
+
+    /// Goes on from what [`Learner::snapshot`] gave.
+    pub(crate) fn restore(&mut self, state: &[u8]) -> Result<(), Failure> {
+        let Some((rows_seen, state)) = state.split_first_chunk() else {
+            return Err(Failure::Contract(format!("the state of model '{}' is cut off", self.task.spec.name)));
+        };
+        self.trainer.restore(state)?;
+        self.rows_seen = u64::from_le_bytes(*rows_seen);
+        Ok(())
+    }
+
+    /// A line a figure: its name and its value, with a tab between them.
+    pub(crate) fn figures(&self) -> String {
+        let report = self.trainer.report();
+        let counts = [
+            ("rows_predicted", report.rows_predicted),
+            ("rows_learned", report.rows_learned),
+            ("rows_unlabelled", report.rows_unlabelled),
+            ("rows_bad", report.rows_bad),
+            ("state_bytes", report.state_bytes),
+        ];
+        let counts = counts.map(|(name, count)| format!("{name}\t{count}\n")).concat();
+        self.trainer.measured().fold(counts, |text, (key, value)| format!("{text}{}\t{value}\n", key.to_lowercase()))
+    }
+}
+
+/// The columns that Java writes.
+fn schema(task: &Task) -> SchemaRef {
+    let spec = &task.spec;
+    let label = match spec.label {
+        LabelKind::Boolean => DataType::Boolean,
+        LabelKind::Integer => DataType::Int64,
+        LabelKind::Text => DataType::Utf8,
+        LabelKind::Number => DataType::Float64,
+    };
+    let inputs = spec.inputs.iter().map(|input| {
+        let data_type = match input.kind {
+            InputKind::Number => DataType::Float64,
+            InputKind::Flag => DataType::Boolean,
+            InputKind::Text => DataType::Utf8,
+        };
+        (input.name.as_str(), data_type)
+    });
+    let times = [("event time", task.event_time), ("label time", task.label_time)];
+    let times = times.into_iter().filter(|(_, is_there)| *is_there).map(|(name, _)| (name, DataType::Int64));
+    let shards = task.shards.iter().map(|form| {
+        let data_type = match form {
+            Form::Number => DataType::Float64,
+            Form::Integer => DataType::Int64,
+            Form::Boolean => DataType::Boolean,
+            Form::Text => DataType::Utf8,
+        };
+        ("shard", data_type)
+    });
+    let weight = task.weight.then_some(("weight", DataType::Float64));
+    let columns = inputs.chain([("label", label)]).chain(weight).chain(times).chain(shards);
+    Arc::new(Schema::new(columns.map(|(name, data_type)| Field::new(name, data_type, true)).collect::<Vec<_>>()))
+}

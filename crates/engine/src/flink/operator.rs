@@ -1,0 +1,235 @@
+//! ML functions as operators of Flink: what is planned here is handed to native code there.
+
+use std::path::Path;
+
+use arrow::datatypes::DataType;
+use datafusion::common::{Column, DFSchema};
+use datafusion::logical_expr::{Expr, LogicalPlan};
+use serde_json::json;
+use tidegate_ml::{InputKind, LabelKind, ModelSpec};
+use tidegate_training::ModelEntry;
+
+use super::program::{Operator, Output, Read};
+use crate::Result;
+use crate::catalog::bad_rows::BadRows;
+use crate::plan::node::{PredictNode, TrainNode};
+use crate::types::sql_type;
+
+/// Where versions are, and what names a run.
+pub(super) struct RunFacts<'a> {
+    pub(super) registry: &'a Path,
+    pub(super) key: &'a str,
+    pub(super) job: &'a str,
+}
+
+/// Why an operator cannot be had in Flink: the construct, and what to do.
+pub(super) struct Unsupported {
+    pub(super) message: String,
+    pub(super) help: &'static str,
+}
+
+fn unsupported<T>(message: impl Into<String>, help: &'static str) -> Result<T, Unsupported> {
+    Err(Unsupported { message: message.into(), help })
+}
+
+fn read(name: &str, form: &str) -> Read {
+    Read { name: name.to_string(), form: form.to_string() }
+}
+
+/// How a model's inputs are read.
+fn inputs<'a>(spec: &ModelSpec, names: impl Iterator<Item = &'a str>) -> Vec<Read> {
+    let form = |kind| match kind {
+        InputKind::Number => "NUMBER",
+        InputKind::Flag => "BOOLEAN",
+        InputKind::Text => "TEXT",
+    };
+    spec.inputs.iter().zip(names).map(|(input, name)| read(name, form(input.kind))).collect()
+}
+
+/// How a label is read. An integer is a label of two classes, too.
+fn label(spec: &ModelSpec, schema: &DFSchema, place: usize) -> Read {
+    let form = match spec.label {
+        LabelKind::Boolean => "TRUTH",
+        LabelKind::Integer => "INTEGER",
+        LabelKind::Text => "TEXT",
+        LabelKind::Number => "NUMBER",
+    };
+    read(schema.field(place).name(), form)
+}
+
+/// The columns by which rows are spread over replicas.
+fn shards(schema: &DFSchema, places: &[usize]) -> Result<Vec<Read>, Unsupported> {
+    let shard = |place: &usize| {
+        let field = schema.field(*place);
+        let form = match field.data_type() {
+            DataType::Boolean => "BOOLEAN",
+            t if t.is_integer() => "INTEGER",
+            t if t.is_string() => "TEXT",
+            other => {
+                return unsupported(
+                    format!("rows cannot be spread by '{}', which is {}", field.name(), sql_type(other)),
+                    "spread them by BOOLEAN, an integer or STRING",
+                );
+            }
+        };
+        Ok(read(field.name(), form))
+    };
+    places.iter().map(shard).collect()
+}
+
+fn outputs(spec: &ModelSpec) -> Vec<Output> {
+    let schema = spec.output_schema();
+    let output = |field: &std::sync::Arc<arrow::datatypes::Field>| Output {
+        name: field.name().clone(),
+        data_type: sql_type(field.data_type()),
+    };
+    schema.fields().iter().map(output).collect()
+}
+
+/// Whether rows that a model does not take are passed over, by what their tables say.
+fn passes_over(bad_rows: &BadRows) -> Result<bool, Unsupported> {
+    match bad_rows.keeps_dead_letters() {
+        true => unsupported(
+            "'on-error' = 'dead-letter' cannot be had in Flink for rows that a model does not take",
+            "set 'on-error' = 'skip', or filter such rows out",
+        ),
+        false => Ok(!bad_rows.stop_the_job()),
+    }
+}
+
+fn forms(reads: &[Read]) -> Vec<&str> {
+    reads.iter().map(|read| read.form.as_str()).collect()
+}
+
+/// The task of native code that trains.
+fn training(entry: &ModelEntry, start: Option<u64>, run: &RunFacts<'_>) -> serde_json::Value {
+    json!({
+        "spec": entry.spec,
+        "options": entry.options,
+        "start": start,
+        "registry": run.registry,
+        "key": run.key,
+        "job": run.job,
+        "threads": entry.replicas(),
+        "weight": false,
+        "event_time": false,
+        "label_time": false,
+        "shards": [],
+        "delay_ms": 0,
+        "pass_over": false,
+        "history": null,
+    })
+}
+
+/// `ML_TRAIN`
+pub(super) fn train(
+    node: &TrainNode,
+    (view, input): (String, String),
+    bad_rows: &BadRows,
+    run: &RunFacts<'_>,
+) -> Result<Operator, Unsupported> {
+    let entry = &node.model.0;
+    if !node.keys.is_empty() {
+        return unsupported(
+            format!("a model a key (PARTITION BY) cannot be trained in Flink yet: model '{}'", entry.name),
+            "leave PARTITION BY out, or run the script with tidegate run",
+        );
+    }
+    let schema = node.input.schema();
+    let name = |place: usize| schema.field(place).name().as_str();
+    let mut columns = inputs(&entry.spec, node.args.iter().map(|place| name(*place)));
+    columns.push(label(&entry.spec, schema, node.label));
+    columns.extend(node.weight.map(|place| read(name(place), "NUMBER")));
+    columns.extend(node.rowtime.map(|rowtime| read(name(rowtime.column), "MILLISECONDS")));
+    columns.extend(node.label_time.map(|place| read(name(place), "MILLISECONDS")));
+    let shards = shards(schema, &node.shard_by)?;
+    let mut task = training(entry, node.start, run);
+    task["weight"] = node.weight.is_some().into();
+    task["event_time"] = node.rowtime.is_some().into();
+    task["label_time"] = node.label_time.is_some().into();
+    task["delay_ms"] = node.rowtime.map_or(0, |rowtime| rowtime.delay_ms).into();
+    task["shards"] = forms(&shards).into();
+    task["pass_over"] = passes_over(bad_rows)?.into();
+    columns.extend(shards);
+    Ok(Operator {
+        view,
+        input,
+        function: "ML_TRAIN".into(),
+        name: format!("ML_TRAIN {}", entry.name),
+        columns,
+        outputs: outputs(&entry.spec),
+        event_time: node.rowtime.map(|rowtime| name(rowtime.column).to_string()),
+        in_order: true,
+        task,
+    })
+}
+
+/// `ML_PREDICT`
+pub(super) fn predict(
+    node: &PredictNode,
+    (view, input): (String, String),
+    bad_rows: &BadRows,
+    run: &RunFacts<'_>,
+) -> Result<Operator, Unsupported> {
+    let model = &node.model.0;
+    let spec = model.model.spec();
+    if model.keyed.is_some() {
+        return unsupported(
+            format!("'{}' has a model a key, which cannot predict in Flink yet", model.reference),
+            "run the script with tidegate run",
+        );
+    }
+    let mut names = Vec::with_capacity(node.args.len());
+    for arg in &node.args {
+        match arg {
+            Expr::Column(Column { name, .. }) => names.push(name.as_str()),
+            other => return unsupported(format!("ML_PREDICT over '{other}'"), "select it as a column first"),
+        }
+    }
+    let event_time = crate::plan::attribute::rowtime(node.input.schema())
+        .map(|rowtime| node.input.schema().field(rowtime.column).name().clone());
+    let pass_over = passes_over(bad_rows)?;
+    Ok(Operator {
+        view,
+        input,
+        function: "ML_PREDICT".into(),
+        name: format!("ML_PREDICT {}", model.reference),
+        columns: inputs(spec, names.into_iter()),
+        outputs: outputs(spec),
+        event_time,
+        in_order: false,
+        task: json!({ "registry": run.registry, "reference": model.reference, "pass_over": pass_over }),
+    })
+}
+
+/// `CREATE MODEL … AS SELECT`: an operator that learns, and gives no row.
+pub(super) fn history(
+    entry: &ModelEntry,
+    plan: &LogicalPlan,
+    columns: &crate::job::HistoryColumns,
+    (view, input): (String, String),
+    run: &RunFacts<'_>,
+) -> Result<Operator, Unsupported> {
+    let schema = plan.schema();
+    let name = |place: usize| schema.field(place).name().as_str();
+    let mut reads = inputs(&entry.spec, columns.inputs.iter().map(|place| name(*place)));
+    reads.push(label(&entry.spec, schema, columns.label));
+    reads.extend(columns.weight.map(|place| read(name(place), "NUMBER")));
+    let shards = shards(schema, &columns.shard_by)?;
+    let mut task = training(entry, None, run);
+    task["weight"] = columns.weight.is_some().into();
+    task["shards"] = forms(&shards).into();
+    task["history"] = entry.training.int("epochs").into();
+    reads.extend(shards);
+    Ok(Operator {
+        view,
+        input,
+        function: "CREATE MODEL".into(),
+        name: format!("CREATE MODEL {}", entry.name),
+        columns: reads,
+        outputs: Vec::new(),
+        event_time: None,
+        in_order: true,
+        task,
+    })
+}
