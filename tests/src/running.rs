@@ -14,10 +14,19 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// # Panics
 /// If it takes too long.
 #[track_caller]
-pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+pub fn wait_until(what: &str, is_so: impl FnMut() -> bool) {
+    wait_up_to(PATIENCE, what, is_so);
+}
+
+/// As [`wait_until`], of what takes its time.
+///
+/// # Panics
+/// If it takes longer than that.
+#[track_caller]
+pub fn wait_up_to(patience: Duration, what: &str, mut is_so: impl FnMut() -> bool) {
     let began = Instant::now();
     while !is_so() {
-        assert!(began.elapsed() < PATIENCE, "waited {PATIENCE:?} until {what}");
+        assert!(began.elapsed() < patience, "waited {patience:?} until {what}");
         std::thread::sleep(Duration::from_millis(2));
     }
 }

@@ -53,6 +53,11 @@ fn rows() -> String {
 
 /// Flink in one process.
 fn flink(script: &Path) -> Outcome {
+    Outcome::of(flink_command(script).output().expect("java starts"))
+}
+
+/// What runs a script by Flink in one process.
+pub(crate) fn flink_command(script: &Path) -> Command {
     let folder = data_set("flink", &[".source"]);
     let test = std::env::current_exe().expect("a process knows its own file");
     let library = test.with_file_name("libtidegate_flink.so");
@@ -61,7 +66,7 @@ fn flink(script: &Path) -> Outcome {
     java.arg(format!("-Dtidegate.flink.library={}", library.display()));
     let classes = format!("{}:{}", folder.join("*").display(), folder.join("flink/*").display());
     java.args(["-cp", &classes, "tidegate.flink.job.SqlScript"]).arg(script);
-    Outcome::of(java.output().expect("java starts"))
+    java
 }
 
 /// The lines of a file, or of the files of a folder, by their first field.

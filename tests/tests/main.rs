@@ -6,6 +6,7 @@ mod crash;
 mod dead_before_done;
 mod flink;
 mod flink_cluster;
+mod flink_tables;
 mod golden;
 mod jobs;
 mod kafka;

@@ -7,7 +7,8 @@ use arrow::array::RecordBatch;
 use tidegate_options::resolve;
 
 use crate::{
-    CONNECTOR_OPTION, Committed, ConnectorDef, Error, Result, Scan, ScanRequest, Sink, SinkRequest, Table, TableSpec,
+    CONNECTOR_OPTION, Committed, ConnectorDef, Error, HandedOver, Result, Scan, ScanRequest, Sink, SinkRequest, Table,
+    TableSpec,
 };
 
 /// Takes rows and drops them.
@@ -72,6 +73,11 @@ impl Sink for CountingSink {
 
     fn finish(&mut self) -> Result<Committed> {
         Ok(Committed { rows: self.rows, ..Committed::default() })
+    }
+
+    fn hand_over(&mut self, _last: bool) -> Result<HandedOver> {
+        // Nothing is hidden.
+        Ok(HandedOver { commit: None, restore: self.prepare()? })
     }
 
     fn carry(&mut self, _prepared: &[u8], _folder: &Path) -> Result<bool> {

@@ -33,6 +33,7 @@ mod datagen;
 mod error;
 mod filesystem;
 mod format;
+#[cfg(feature = "kafka")]
 mod kafka;
 mod lookup;
 mod nexmark;
@@ -45,9 +46,9 @@ pub use filesystem::commit::forget;
 pub use format::json::json_rows;
 pub use lookup::Reload;
 pub use table::{
-    BadRecord, Chunk, ColumnFilter, CommitMode, Committed, CompareOp, Fingerprint, OnError, PartEvent, PartOrder,
-    PartsReader, Position, Reader, Scan, ScanRequest, Sink, SinkRequest, Table, TableSpec, dead_letter_schema,
-    dead_letters,
+    BadRecord, Chunk, ColumnFilter, CommitMode, Committed, CompareOp, Fingerprint, HandedOver, OnError, PartEvent,
+    PartOrder, PartsReader, Position, Reader, Scan, ScanRequest, Sink, SinkRequest, Table, TableSpec,
+    dead_letter_schema, dead_letters,
 };
 
 use std::sync::Arc;
@@ -72,6 +73,7 @@ pub struct ConnectorDef {
 /// Every connector.
 pub static CONNECTORS: &[&ConnectorDef] = &[
     &filesystem::FILESYSTEM,
+    #[cfg(feature = "kafka")]
     &kafka::KAFKA,
     &datagen::DATAGEN,
     &nexmark::NEXMARK,

@@ -11,7 +11,8 @@ use tidegate_options::{Kind, OptionDef, resolve};
 use crate::blackhole::restored_rows;
 use crate::format::zone;
 use crate::{
-    CONNECTOR_OPTION, Committed, ConnectorDef, Error, Result, Scan, ScanRequest, Sink, SinkRequest, Table, TableSpec,
+    CONNECTOR_OPTION, Committed, ConnectorDef, Error, HandedOver, Result, Scan, ScanRequest, Sink, SinkRequest, Table,
+    TableSpec,
 };
 
 const OPTIONS: &[OptionDef] = &[
@@ -115,6 +116,11 @@ impl Sink for PrintSink {
 
     fn finish(&mut self) -> Result<Committed> {
         Ok(Committed { rows: self.rows, ..Committed::default() })
+    }
+
+    fn hand_over(&mut self, _last: bool) -> Result<HandedOver> {
+        // Nothing is hidden.
+        Ok(HandedOver { commit: None, restore: self.prepare()? })
     }
 
     fn carry(&mut self, _prepared: &[u8], _folder: &Path) -> Result<bool> {

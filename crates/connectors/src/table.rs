@@ -64,6 +64,16 @@ pub trait Table: Send + Sync + fmt::Debug {
     /// The connector is a source only, or the target cannot be written, or what was prepared is no longer there.
     fn sink(&self, request: &SinkRequest) -> Result<Box<dyn Sink>>;
 
+    /// Makes visible what a sink of this request handed over by [`Sink::hand_over`], be it in another process. What one sink handed
+    /// over is committed in that order, and repeating it changes nothing; `again`: it may have been done before, so that hidden rows
+    /// that are gone are taken for visible ones. [`SinkRequest::restore`] is not looked at.
+    ///
+    /// # Errors
+    /// The storage refuses, or what was handed over is no longer there.
+    fn commit(&self, _request: &SinkRequest, _handed_over: &[u8], _again: bool) -> Result<Committed> {
+        Ok(Committed::default())
+    }
+
     /// Puts the hidden rows that [`Sink::carry`] copied into a folder where a sink of this request looks for them: the sink of
     /// another run, which then goes on from what that other run prepared. Doing it again changes nothing.
     ///
@@ -410,6 +420,16 @@ pub trait Sink: Send {
     /// The storage refuses.
     fn finish(&mut self) -> Result<Committed>;
 
+    /// As `prepare`, in a job where others than this sink make rows visible, by [`Table::commit`]: it lets go of the rows that it
+    /// gives them. In place of `commit` and `finish`, and after the last row with `last`.
+    ///
+    /// # Errors
+    /// The storage refuses, or the connector cannot be written to in this way.
+    fn hand_over(&mut self, _last: bool) -> Result<HandedOver> {
+        let what = "cannot hand rows over to be committed elsewhere".to_string();
+        Err(Error::Unsupported { table: String::new(), connector: "", what })
+    }
+
     /// Copies the rows of a `prepare` that are not visible yet into a folder, so that the sink of another run can go on with
     /// them by [`Table::adopt`]. False if the storage has no way to do that.
     ///
@@ -424,6 +444,15 @@ pub trait Sink: Send {
     /// # Errors
     /// The storage refuses.
     fn abort(&mut self) -> Result<()>;
+}
+
+/// What a sink hands over at a checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HandedOver {
+    /// What [`Table::commit`] makes visible once the checkpoint is saved; `None`: there is nothing to make visible.
+    pub commit: Option<Vec<u8>>,
+    /// What to give as [`SinkRequest::restore`] to continue after it.
+    pub restore: Vec<u8>,
 }
 
 /// What a sink made visible.

@@ -6,23 +6,36 @@
 //!           │ 1 where there is a value │ cells, a column after another │        and beside it: the bytes of all texts
 //!           └──────────────────────────┴───────────────────────────────┘
 //! ```
-//! A cell is 8 bytes in the machine's order: an f64; an i64; 0 or 1 for a boolean; and for what has no fixed length its place among
-//! the bytes beside it, as two u32: from where, and how long. There a text is its UTF-8, and a map from texts to numbers is, for each
-//! entry, the length of the text as u32, the text, and the number as f64.
+//! A cell is 8 bytes in the machine's order: an f64 for what is a float; an i64 for what is a whole number, of days for a date, and in
+//! the unit of its type for a time or a timestamp; 0 or 1 for a boolean; and for what does not fit its place among the bytes beside it,
+//! as two u32: from where, and how long. There a text is its UTF-8, and a map from texts to numbers is, for each entry, the length of
+//! the text as u32, the text, and the number as f64. A decimal of up to 18 digits is the i64 of all its digits, a longer one these as
+//! a whole number among the bytes, of up to 16, the highest first, as Java has it.
 
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Float64Array, MapArray, RecordBatch, RecordBatchOptions, StringBuilder,
+    Array, ArrayRef, AsArray, BinaryBuilder, BooleanArray, Decimal128Array, Float32Array, Float64Array, MapArray,
+    PrimitiveArray, RecordBatch, RecordBatchOptions, StringBuilder,
 };
 use arrow::buffer::NullBuffer;
-use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema, SchemaRef};
+use arrow::datatypes::{
+    ArrowPrimitiveType, DataType, Date32Type, Decimal128Type, Field, Float32Type, Float64Type, Int8Type, Int16Type,
+    Int32Type, Int64Type, Schema, SchemaRef, Time64MicrosecondType, TimeUnit, TimestampMicrosecondType,
+    TimestampMillisecondType, TimestampNanosecondType,
+};
 use tidegate_ml::{InputKind, ModelSpec};
 
 use crate::exception::Failure;
 
 /// Bytes of a cell.
 const CELL: usize = 8;
+
+/// The most digits of a decimal that a cell holds.
+const CELL_DIGITS: u8 = 18;
+
+/// A time of day is below this many microseconds.
+const DAY_MICROS: i64 = 24 * 60 * 60 * 1_000_000;
 
 /// The columns that a model reads, as batches have them here.
 pub(crate) fn input_schema(spec: &ModelSpec) -> SchemaRef {
@@ -90,6 +103,49 @@ pub(crate) fn read(schema: &SchemaRef, given: &Rows<'_>) -> Result<RecordBatch, 
                 }
                 Arc::new(array.finish())
             }
+            DataType::Binary => {
+                let mut array = BinaryBuilder::with_capacity(rows, texts.len());
+                for (cell, valid) in cells.iter().zip(valid) {
+                    match valid {
+                        0 => array.append_null(),
+                        _ => array.append_value(value(texts, *cell, field.name())?),
+                    }
+                }
+                Arc::new(array.finish())
+            }
+            DataType::Float32 => {
+                let values: Vec<f32> = cells.iter().map(|cell| f64::from_ne_bytes(*cell) as f32).collect();
+                Arc::new(Float32Array::new(values.into(), nulls))
+            }
+            DataType::Int8 => integers::<Int8Type>(field, cells, nulls, |value| value.try_into().ok())?,
+            DataType::Int16 => integers::<Int16Type>(field, cells, nulls, |value| value.try_into().ok())?,
+            DataType::Int32 => integers::<Int32Type>(field, cells, nulls, |value| value.try_into().ok())?,
+            DataType::Int64 => integers::<Int64Type>(field, cells, nulls, Some)?,
+            DataType::Date32 => integers::<Date32Type>(field, cells, nulls, |value| value.try_into().ok())?,
+            DataType::Time64(TimeUnit::Microsecond) => {
+                let of_day = |value| (0..DAY_MICROS).contains(&value).then_some(value);
+                integers::<Time64MicrosecondType>(field, cells, nulls, of_day)?
+            }
+            DataType::Timestamp(TimeUnit::Millisecond, _) => {
+                integers::<TimestampMillisecondType>(field, cells, nulls, Some)?
+            }
+            DataType::Timestamp(TimeUnit::Microsecond, _) => {
+                integers::<TimestampMicrosecondType>(field, cells, nulls, Some)?
+            }
+            DataType::Timestamp(TimeUnit::Nanosecond, _) => {
+                integers::<TimestampNanosecondType>(field, cells, nulls, Some)?
+            }
+            DataType::Decimal128(precision, scale) => {
+                let digits = |(cell, valid): (&[u8; CELL], &u8)| match *valid {
+                    0 => Ok(0),
+                    _ if *precision <= CELL_DIGITS => Ok(i128::from(i64::from_ne_bytes(*cell))),
+                    _ => digits(value(texts, *cell, field.name())?, field.name()),
+                };
+                let values = cells.iter().zip(valid).map(digits).collect::<Result<Vec<_>, _>>()?;
+                let array = Decimal128Array::new(values.into(), nulls).with_precision_and_scale(*precision, *scale)?;
+                array.validate_decimal_precision(*precision)?;
+                Arc::new(array)
+            }
             other => return refuse(format!("column '{}' cannot be {other}", field.name())),
         })
     };
@@ -98,13 +154,50 @@ pub(crate) fn read(schema: &SchemaRef, given: &Rows<'_>) -> Result<RecordBatch, 
     Ok(RecordBatch::try_new_with_options(Arc::clone(schema), arrays, &options)?)
 }
 
-/// The text that a cell means.
-fn text<'t>(texts: &'t [u8], cell: [u8; CELL], column: &str) -> Result<&'t str, Failure> {
+/// A column of whole numbers, each of which `convert` takes or finds too large.
+fn integers<T: ArrowPrimitiveType>(
+    field: &Field,
+    cells: &[[u8; CELL]],
+    nulls: Option<NullBuffer>,
+    convert: impl Fn(i64) -> Option<T::Native>,
+) -> Result<ArrayRef, Failure> {
+    let mut values = Vec::with_capacity(cells.len());
+    for (row, cell) in cells.iter().enumerate() {
+        let value = i64::from_ne_bytes(*cell);
+        values.push(match convert(value) {
+            Some(value) => value,
+            // There is anything where there is no value.
+            None if nulls.as_ref().is_some_and(|nulls| nulls.is_null(row)) => T::Native::default(),
+            None => return refuse(format!("column '{}': {value} is no {}", field.name(), field.data_type())),
+        });
+    }
+    Ok(Arc::new(PrimitiveArray::<T>::new(values.into(), nulls).with_data_type(field.data_type().clone())))
+}
+
+/// All digits of a decimal, as Java writes whole numbers.
+fn digits(bytes: &[u8], column: &str) -> Result<i128, Failure> {
+    let (Some(first), true) = (bytes.first(), bytes.len() <= size_of::<i128>()) else {
+        return refuse(format!("column '{column}': a decimal cannot have {} bytes", bytes.len()));
+    };
+    let fill = if first & 0x80 == 0 { 0 } else { 0xff };
+    let mut all = [fill; size_of::<i128>()];
+    all[size_of::<i128>() - bytes.len()..].copy_from_slice(bytes);
+    Ok(i128::from_be_bytes(all))
+}
+
+/// The bytes that a cell means.
+fn value<'t>(texts: &'t [u8], cell: [u8; CELL], column: &str) -> Result<&'t [u8], Failure> {
     let place = u64::from_ne_bytes(cell);
     let (from, length) = ((place & 0xffff_ffff) as usize, (place >> 32) as usize);
-    let Some(bytes) = from.checked_add(length).and_then(|to| texts.get(from..to)) else {
-        return refuse(format!("column '{column}': a text lies outside of the {} bytes of texts", texts.len()));
-    };
+    match from.checked_add(length).and_then(|to| texts.get(from..to)) {
+        Some(bytes) => Ok(bytes),
+        None => refuse(format!("column '{column}': a value lies outside of the {} bytes of texts", texts.len())),
+    }
+}
+
+/// The text that a cell means.
+fn text<'t>(texts: &'t [u8], cell: [u8; CELL], column: &str) -> Result<&'t str, Failure> {
+    let bytes = value(texts, cell, column)?;
     std::str::from_utf8(bytes).or_else(|_| refuse(format!("column '{column}': a text is not UTF-8")))
 }
 
@@ -137,9 +230,44 @@ pub(crate) fn write(batch: &RecordBatch, memory: &mut [u8], capacity: usize) -> 
                 let values = array.as_primitive::<Float64Type>().values();
                 cells.for_each(|(row, cell)| *cell = values[row].to_ne_bytes());
             }
-            DataType::Int64 => {
-                let values = array.as_primitive::<Int64Type>().values();
-                cells.for_each(|(row, cell)| *cell = values[row].to_ne_bytes());
+            DataType::Float32 => {
+                let values = array.as_primitive::<Float32Type>().values();
+                cells.for_each(|(row, cell)| *cell = f64::from(values[row]).to_ne_bytes());
+            }
+            DataType::Int8 => put_integers::<Int8Type>(array, cells),
+            DataType::Int16 => put_integers::<Int16Type>(array, cells),
+            DataType::Int32 => put_integers::<Int32Type>(array, cells),
+            DataType::Int64 => put_integers::<Int64Type>(array, cells),
+            DataType::Date32 => put_integers::<Date32Type>(array, cells),
+            DataType::Time64(TimeUnit::Microsecond) => put_integers::<Time64MicrosecondType>(array, cells),
+            DataType::Timestamp(TimeUnit::Millisecond, _) => put_integers::<TimestampMillisecondType>(array, cells),
+            DataType::Timestamp(TimeUnit::Microsecond, _) => put_integers::<TimestampMicrosecondType>(array, cells),
+            DataType::Timestamp(TimeUnit::Nanosecond, _) => put_integers::<TimestampNanosecondType>(array, cells),
+            DataType::Decimal128(precision, _) => {
+                let values = array.as_primitive::<Decimal128Type>().values();
+                for (row, cell) in cells {
+                    // Where there is no value, there is anything.
+                    let digits = if array.is_valid(row) { values[row] } else { 0 };
+                    *cell = match i64::try_from(digits) {
+                        Ok(digits) if *precision <= CELL_DIGITS => digits.to_ne_bytes(),
+                        _ if *precision <= CELL_DIGITS => {
+                            return refuse(format!("{digits} has more than {precision} digits"));
+                        }
+                        _ => {
+                            let from = texts.len();
+                            texts.extend_from_slice(&digits.to_be_bytes());
+                            place(from, size_of::<i128>())?
+                        }
+                    };
+                }
+            }
+            DataType::Binary => {
+                let values = array.as_binary::<i32>();
+                for (row, cell) in cells {
+                    let bytes = if values.is_valid(row) { values.value(row) } else { &[] };
+                    *cell = place(texts.len(), bytes.len())?;
+                    texts.extend_from_slice(bytes);
+                }
             }
             DataType::Boolean => {
                 let values = array.as_boolean().values();
@@ -160,10 +288,19 @@ pub(crate) fn write(batch: &RecordBatch, memory: &mut [u8], capacity: usize) -> 
                     *cell = place(from, texts.len() - from)?;
                 }
             }
-            other => return refuse(format!("a model gives {other}, which Java cannot be given")),
+            other => return refuse(format!("Java cannot be given {other}")),
         }
     }
     Ok(texts)
+}
+
+/// Writes a column of whole numbers.
+fn put_integers<'c, T: ArrowPrimitiveType<Native: Into<i64>>>(
+    array: &ArrayRef,
+    cells: impl Iterator<Item = (usize, &'c mut [u8; CELL])>,
+) {
+    let values = array.as_primitive::<T>().values();
+    cells.for_each(|(row, cell)| *cell = values[row].into().to_ne_bytes());
 }
 
 /// The entries of a map from texts to numbers.
@@ -185,6 +322,9 @@ fn entries(map: &MapArray, row: usize, texts: &mut Vec<u8>) -> Result<(), Failur
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod all_types;
 
 #[cfg(test)]
 mod tests {

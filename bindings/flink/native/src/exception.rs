@@ -17,6 +17,9 @@ pub(crate) enum Failure {
     /// The registry does.
     #[error(transparent)]
     Registry(#[from] tidegate_registry::Error),
+    /// A table does.
+    #[error(transparent)]
+    Table(#[from] tidegate_connectors::Error),
     /// Training does.
     #[error(transparent)]
     Training(#[from] tidegate_training::Error),

@@ -15,4 +15,5 @@ mod exception;
 mod kept_rows;
 mod model;
 mod predictor;
+mod table;
 mod trainer;

@@ -48,6 +48,11 @@ impl Names {
         self.folder.join(format!("{}{id}", self.prefix))
     }
 
+    /// The number of a segment, by the name of its file.
+    pub(super) fn segment_id(&self, path: &Path) -> Option<u64> {
+        path.file_name()?.to_str()?.strip_prefix(&self.prefix)?.parse().ok()
+    }
+
     /// The file that is put together of segments.
     pub(crate) fn joined(&self) -> PathBuf {
         self.folder.join(format!("{}joined", self.prefix))

@@ -4,6 +4,7 @@ pub(crate) mod carried;
 pub(crate) mod commit;
 pub(crate) mod compression;
 mod existing;
+mod handed_over;
 pub(crate) mod input;
 pub(crate) mod on_error;
 pub(crate) mod path;
@@ -29,8 +30,8 @@ use self::watch::WatchedScan;
 use crate::format::{csv, json, parquet as parquet_format};
 use crate::lookup;
 use crate::{
-    CONNECTOR_OPTION, ColumnFilter, ConnectorDef, Error, OnError, Reload, Result, Scan, ScanRequest, Sink, SinkRequest,
-    Table, TableSpec, dead_letter_schema,
+    CONNECTOR_OPTION, ColumnFilter, Committed, ConnectorDef, Error, OnError, Reload, Result, Scan, ScanRequest, Sink,
+    SinkRequest, Table, TableSpec, dead_letter_schema,
 };
 
 const OPTIONS: &[OptionDef] = &[
@@ -226,6 +227,10 @@ impl Table for FileTable {
 
     fn sink(&self, request: &SinkRequest) -> Result<Box<dyn Sink>> {
         Ok(Box::new(FileSink::open(self.target(), request)?))
+    }
+
+    fn commit(&self, request: &SinkRequest, handed_over: &[u8], again: bool) -> Result<Committed> {
+        handed_over::commit(self.target(), request, handed_over, again)
     }
 
     fn adopt(&self, request: &SinkRequest, folder: &Path) -> Result<()> {

@@ -49,6 +49,20 @@ impl Default for Prepared {
 }
 
 impl Prepared {
+    /// Takes the segments for visible ones: others make them so, after all that was let go before.
+    pub(super) fn let_go(&mut self, one_file: bool) {
+        self.next_part += self.segments.len() as u64;
+        for segment in std::mem::take(&mut self.segments) {
+            if one_file {
+                self.offset += segment.bytes - if self.offset > 0 { segment.header_bytes } else { 0 };
+            }
+            self.rows += segment.rows;
+            self.bytes += segment.bytes;
+        }
+        self.last_is_open = false;
+        self.is_first = false;
+    }
+
     /// As bytes for the checkpoint. `target` is for messages.
     pub(super) fn encode(&self, target: &Path) -> Result<Vec<u8>> {
         postcard::to_stdvec(self)

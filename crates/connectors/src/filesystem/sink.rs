@@ -17,7 +17,7 @@ use super::prepared::Prepared;
 use super::segment::{Segment, SegmentWriter, encoder};
 use crate::format::conform;
 use crate::format::parquet::merge;
-use crate::{CommitMode, Committed, Error, Result, Sink, SinkRequest};
+use crate::{CommitMode, Committed, Error, HandedOver, Result, Sink, SinkRequest};
 
 /// Where a sink writes, and what.
 #[derive(Debug)]
@@ -50,18 +50,12 @@ pub(super) struct FileSink {
 }
 
 impl FileSink {
-    pub(super) fn open(target: Target, request: &SinkRequest) -> Result<Self> {
-        if target.path.to_string_lossy().contains(['*', '?']) && !target.path.exists() {
-            let message = format!(
-                "'{}' is a pattern; to be written to, 'path' has to be a file or a folder",
-                target.path.display()
-            );
-            return Err(Error::declaration(&target.table, Some("path"), message));
-        }
+    /// One that has looked at nothing yet, and touched nothing.
+    pub(super) fn new(target: Target, request: &SinkRequest) -> Self {
         let one_file = is_one_file(&target.path);
         let names = Names::of(&request.job, &target);
         let by_name = || Compression::from_extension(&target.path).filter(|_| one_file);
-        let mut sink = Self {
+        Self {
             compression: target.compression.or_else(by_name).unwrap_or(Compression::None),
             made_folder: !names.folder().exists(),
             names,
@@ -73,7 +67,18 @@ impl FileSink {
             writer: None,
             created: false,
             log: None,
-        };
+        }
+    }
+
+    pub(super) fn open(target: Target, request: &SinkRequest) -> Result<Self> {
+        if target.path.to_string_lossy().contains(['*', '?']) && !target.path.exists() {
+            let message = format!(
+                "'{}' is a pattern; to be written to, 'path' has to be a file or a folder",
+                target.path.display()
+            );
+            return Err(Error::declaration(&target.table, Some("path"), message));
+        }
+        let mut sink = Self::new(target, request);
         if sink.one_file && sink.mode == CommitMode::EachCheckpoint && matches!(sink.target.format, Format::Parquet(_))
         {
             let message =
@@ -116,7 +121,12 @@ impl FileSink {
             return Ok(());
         }
         let kept: Vec<PathBuf> = self.state.segments.iter().map(|segment| self.names.segment(segment.id)).collect();
-        self.names.clean(|path| kept.iter().any(|kept| kept == path))?;
+        // What was handed over before is removed by whoever commits it.
+        let handed_over = |path: &Path| {
+            self.mode == CommitMode::EachCheckpoint
+                && self.names.segment_id(path).is_some_and(|id| id < self.state.next_id)
+        };
+        self.names.clean(|path| kept.iter().any(|kept| kept == path) || handed_over(path))?;
         for (path, segment) in kept.iter().zip(&self.state.segments) {
             let found = match fs::metadata(path) {
                 Ok(metadata) => metadata.len(),
@@ -431,6 +441,16 @@ impl Sink for FileSink {
         let kept = self.names.log();
         self.names.clean(|path| path == kept)?;
         Ok(Committed { log: Some(kept), ..self.committed(&log, &files) })
+    }
+
+    fn hand_over(&mut self, last: bool) -> Result<HandedOver> {
+        let prepared = self.prepare()?;
+        if self.mode == CommitMode::AtEnd {
+            return Ok(HandedOver { commit: last.then(|| prepared.clone()), restore: prepared });
+        }
+        let anything = self.state.is_first || !self.state.segments.is_empty();
+        self.state.let_go(self.one_file);
+        Ok(HandedOver { commit: anything.then_some(prepared), restore: self.state.encode(&self.target.path)? })
     }
 
     fn carry(&mut self, prepared: &[u8], folder: &Path) -> Result<bool> {

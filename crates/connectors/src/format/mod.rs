@@ -1,13 +1,17 @@
 //! The formats of files and of messages.
 
+#[cfg(feature = "kafka")]
 pub(crate) mod avro;
 pub(crate) mod csv;
+#[cfg(feature = "kafka")]
 pub(crate) mod debezium;
 pub(crate) mod halves;
 pub(crate) mod json;
+#[cfg(feature = "kafka")]
 pub(crate) mod message;
 pub(crate) mod number;
 pub(crate) mod parquet;
+#[cfg(feature = "kafka")]
 pub(crate) mod raw;
 pub(crate) mod text;
 pub(crate) mod time;
@@ -74,6 +78,7 @@ impl BadRows {
         self.reasons.is_empty()
     }
 
+    #[cfg(feature = "kafka")]
     pub(crate) fn is_bad(&self, row: usize) -> bool {
         self.is_bad[row]
     }

@@ -6,6 +6,8 @@ mod bad_records;
 mod damage;
 mod datagen;
 mod declarations;
+mod handed_over;
+#[cfg(feature = "kafka")]
 mod kafka;
 mod nexmark;
 mod parquet;

@@ -7,10 +7,13 @@
 
 mod model;
 mod predictor;
+mod reading;
+mod table;
 mod trainer;
+mod writing;
 
 use jni::JNIEnv;
-use jni::objects::JByteBuffer;
+use jni::objects::{JByteBuffer, JObjectArray, JString};
 use jni::sys::{jint, jlong};
 
 use crate::batch::Rows;
@@ -46,6 +49,18 @@ fn free<T>(handle: jlong) {
         // SAFETY: as in `borrow`; Java forgets the handle before it calls this, once.
         drop(unsafe { Box::from_raw(handle as *mut T) });
     }
+}
+
+/// The texts of a `String[]`.
+fn strings(env: &mut JNIEnv<'_>, array: &JObjectArray<'_>) -> Result<Vec<String>, Failure> {
+    let length = env.get_array_length(array)?;
+    let mut texts = Vec::with_capacity(length as usize);
+    for i in 0..length {
+        let text = JString::from(env.get_object_array_element(array, i)?);
+        texts.push(env.get_string(&text)?.into());
+        env.delete_local_ref(text)?;
+    }
+    Ok(texts)
 }
 
 /// Where a direct buffer is, and its capacity.

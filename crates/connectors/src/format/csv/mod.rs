@@ -6,12 +6,14 @@
 
 mod column;
 mod marks;
+#[cfg(feature = "kafka")]
 mod message;
 mod reader;
 mod spans;
 mod split;
 mod writer;
 
+#[cfg(feature = "kafka")]
 pub(crate) use message::CsvDecoder;
 pub(crate) use reader::{CsvReader, check};
 pub(crate) use writer::CsvEncoder;

@@ -4,10 +4,12 @@
 //! takes numbers and booleans too, as their text; BYTES are hexadecimal digits. Timestamps are `yyyy-MM-dd HH:mm:ss[.f…]`, with a
 //! `T` allowed in the middle and a zone at the end when reading.
 
+#[cfg(feature = "kafka")]
 mod message;
 mod reader;
 mod writer;
 
+#[cfg(feature = "kafka")]
 pub(crate) use message::{JsonDecoder, JsonMessageEncoder};
 pub(crate) use reader::JsonReader;
 pub(crate) use writer::JsonEncoder;

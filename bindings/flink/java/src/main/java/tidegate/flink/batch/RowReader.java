@@ -2,6 +2,7 @@ package tidegate.flink.batch;
 
 import java.io.Serializable;
 import java.util.List;
+import org.apache.flink.table.data.DecimalData;
 import org.apache.flink.table.data.RowData;
 import org.apache.flink.table.types.logical.DecimalType;
 import org.apache.flink.table.types.logical.LogicalType;
@@ -48,6 +49,22 @@ public final class RowReader implements Serializable {
         case TEXT -> to.setText(column, row, from.getString(place).toBytes());
         case MILLISECONDS -> cells.setInteger(
             column, row, from.getTimestamp(place, LogicalTypeChecks.getPrecision(types[column])).getMillisecond());
+        case TIMESTAMP -> {
+          int precision = LogicalTypeChecks.getPrecision(types[column]);
+          cells.setInteger(column, row, Timestamps.count(from.getTimestamp(place, precision), precision));
+        }
+        case DATE -> cells.setInteger(column, row, from.getInt(place));
+        case TIME -> cells.setInteger(column, row, from.getInt(place) * 1000L);
+        case DIGITS -> {
+          DecimalType type = (DecimalType) types[column];
+          DecimalData decimal = from.getDecimal(place, type.getPrecision(), type.getScale());
+          if (DecimalData.isCompact(type.getPrecision())) {
+            cells.setInteger(column, row, decimal.toUnscaledLong());
+          } else {
+            to.setText(column, row, decimal.toUnscaledBytes());
+          }
+        }
+        case BYTES -> to.setText(column, row, from.getBinary(place));
       }
     }
   }

@@ -4,15 +4,20 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.apache.flink.configuration.Configuration;
 import org.apache.flink.table.api.EnvironmentSettings;
 import org.apache.flink.table.api.TableEnvironment;
 import org.apache.flink.table.api.TableResult;
 
 /**
  * Runs a script of Flink SQL, a statement after the other: in this process when it is started plainly, on a cluster through {@code flink
- * run}. An INSERT is waited for.
+ * run}. An INSERT is waited for. SET statements come first: they say how Flink is started.
  */
 public final class SqlScript {
+  private static final Pattern SET = Pattern.compile("SET\\s+'([^']+)'\\s*=\\s*'([^']*)'", Pattern.CASE_INSENSITIVE);
+
   private SqlScript() {}
 
   public static void main(String[] arguments) throws Exception {
@@ -20,9 +25,14 @@ public final class SqlScript {
       System.err.println("usage: tidegate.flink.SqlScript SCRIPT");
       System.exit(2);
     }
-    String script = Files.readString(Path.of(arguments[0]));
-    TableEnvironment tables = TableEnvironment.create(EnvironmentSettings.newInstance().build());
-    for (String statement : statements(script)) {
+    List<String> statements = statements(Files.readString(Path.of(arguments[0])));
+    Configuration settings = new Configuration();
+    int first = 0;
+    for (Matcher set; first < statements.size() && (set = SET.matcher(statements.get(first))).matches(); first++) {
+      settings.setString(set.group(1), set.group(2));
+    }
+    TableEnvironment tables = TableEnvironment.create(EnvironmentSettings.newInstance().withConfiguration(settings).build());
+    for (String statement : statements.subList(first, statements.size())) {
       TableResult result = tables.executeSql(statement);
       if (result.getJobClient().isPresent()) {
         result.await();
