@@ -13,7 +13,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Float64Array, MapArray, RecordBatch, RecordBatchOptions, StringBuilder,
+    Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, MapArray, RecordBatch, RecordBatchOptions,
+    StringBuilder,
 };
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema, SchemaRef};
@@ -75,6 +76,10 @@ pub(crate) fn read(schema: &SchemaRef, given: &Rows<'_>) -> Result<RecordBatch, 
             DataType::Float64 => {
                 let values: Vec<f64> = cells.iter().map(|cell| f64::from_ne_bytes(*cell)).collect();
                 Arc::new(Float64Array::new(values.into(), nulls))
+            }
+            DataType::Int64 => {
+                let values: Vec<i64> = cells.iter().map(|cell| i64::from_ne_bytes(*cell)).collect();
+                Arc::new(Int64Array::new(values.into(), nulls))
             }
             DataType::Boolean => {
                 let values = cells.iter().map(|cell| i64::from_ne_bytes(*cell) != 0).collect();

@@ -11,4 +11,5 @@
 mod batch;
 mod entry;
 mod exception;
+mod metric;
 mod model;

@@ -5,7 +5,9 @@
 
 #![allow(unsafe_code, unreachable_pub, non_snake_case)]
 
+mod metric;
 mod model;
+mod registry;
 
 use jni::JNIEnv;
 use jni::objects::JByteBuffer;
