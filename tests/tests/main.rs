@@ -5,6 +5,8 @@ mod computed_time;
 mod crash;
 mod dead_before_done;
 mod flink;
+mod flink_catalog;
+mod flink_metrics;
 mod golden;
 mod jobs;
 mod kafka;

@@ -58,14 +58,27 @@ final class MetricArguments implements InputTypeStrategy {
             default -> DataTypes.DOUBLE();
           });
     }
-    String[] parameters = new String[given.size() - columns];
-    for (int i = 0; i < parameters.length; i++) {
-      LogicalType type = given.get(columns + i);
-      types.add(parameterType(type));
-      parameters[i] = literal(value(call, columns + i, type));
+    given.stream().skip(columns).map(this::parameterType).forEach(types::add);
+    if (knowsLiterals(call)) {
+      String[] parameters = new String[given.size() - columns];
+      for (int i = 0; i < parameters.length; i++) {
+        parameters[i] = literal(value(call, columns + i, given.get(columns + i)));
+      }
+      NativeMetric.check(metric, parameters);
     }
-    NativeMetric.check(metric, parameters);
     return types;
+  }
+
+  /** While a plan is optimised, arguments are places in a row, and Flink refuses the question; literals are checked before that. */
+  private boolean knowsLiterals(CallContext call) {
+    try {
+      if (call.getArgumentDataTypes().size() > columns) {
+        call.isArgumentLiteral(columns);
+      }
+      return true;
+    } catch (UnsupportedOperationException unknown) {
+      return false;
+    }
   }
 
   private DataType parameterType(LogicalType type) {
