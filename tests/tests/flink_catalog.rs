@@ -6,7 +6,7 @@ use crate::flink::{ROWS_TABLE, flink, lines, registry, rows, trained};
 
 fn script(place: &Workplace, registry: &str, statements: &str) -> String {
     let rows = ROWS_TABLE.replace("${path}", &place.path("rows-flink.csv").display().to_string());
-    format!("CREATE CATALOG models WITH ('type' = 'tidegate', 'registry' = '{registry}'); {rows} {statements}")
+    format!("CREATE CATALOG trained WITH ('type' = 'tidegate', 'registry' = '{registry}'); {rows} {statements}")
 }
 
 #[test]
@@ -16,15 +16,15 @@ fn models_of_a_registry_are_shown_and_predict() {
     place.write("rows-flink.csv", rows().split_once('\n').expect("a first line").1);
     let here = place.path(".").display().to_string();
     let statements = format!(
-        "SHOW MODELS FROM models.`default`;
-         DESCRIBE MODEL models.`default`.buys;
+        "SHOW MODELS FROM trained.`default`;
+         DESCRIBE MODEL trained.`default`.buys;
          CREATE TABLE buys_out (id BIGINT, predicted BOOLEAN, probability DOUBLE, model_version BIGINT)
          WITH ('connector' = 'filesystem', 'path' = '{here}/buys-flink', 'format' = 'csv');
          INSERT INTO buys_out SELECT id, predicted, probability, model_version FROM ML_PREDICT(TABLE rows_in,
-           MODEL models.`default`.buys, DESCRIPTOR(x, n, ok, color, price));
+           MODEL trained.`default`.buys, DESCRIPTOR(x, n, ok, color, price));
          CREATE TABLE stars_out (id BIGINT, predicted BIGINT)
          WITH ('connector' = 'filesystem', 'path' = '{here}/stars-flink', 'format' = 'csv');
-         INSERT INTO stars_out SELECT id, predicted FROM ML_PREDICT(TABLE rows_in, MODEL models.`default`.`stars$1`,
+         INSERT INTO stars_out SELECT id, predicted FROM ML_PREDICT(TABLE rows_in, MODEL trained.`default`.`stars$1`,
            DESCRIPTOR(x, n, ok, color, price));"
     );
     let outcome = flink(&place.write("catalog.sql", script(&place, &registry, &statements))).succeeded();
@@ -64,16 +64,16 @@ fn what_is_not_there_or_would_change_the_registry_is_refused() {
         assert!(outcome.stderr.contains(says), "{statement}: {says} is missing:\n{}", outcome.stderr);
     };
     refused("/nowhere", "", "there is no registry at '/nowhere'");
-    refused(&registry, "DESCRIBE MODEL models.`default`.bys;", "`models`.`default`.`bys`");
-    refused(&registry, "DESCRIBE MODEL models.`default`.`buys$7`;", "`models`.`default`.`buys$7`");
+    refused(&registry, "DESCRIBE MODEL trained.`default`.bys;", "'trained.default.bys' doesn't exist");
+    refused(&registry, "DESCRIBE MODEL trained.`default`.`buys$7`;", "'trained.default.buys$7' doesn't exist");
     refused(
         &registry,
-        "DROP MODEL models.`default`.buys;",
+        "DROP MODEL trained.`default`.buys;",
         "shows the models of a registry, and nothing can be changed in it",
     );
     refused(
         &registry,
-        "CREATE TABLE models.`default`.t (x INT) WITH ('connector' = 'print');",
+        "CREATE TABLE trained.`default`.t (x INT) WITH ('connector' = 'print');",
         "nothing can be changed in it",
     );
 }

@@ -6,7 +6,7 @@ import org.apache.flink.table.catalog.Catalog;
 import org.apache.flink.table.factories.CatalogFactory;
 import org.apache.flink.table.factories.FactoryUtil;
 
-/** {@code CREATE CATALOG models WITH ('type' = 'tidegate', 'registry' = '/shared/tidegate/models')} */
+/** {@code CREATE CATALOG trained WITH ('type' = 'tidegate', 'registry' = '/shared/tidegate/models')} */
 public final class TidegateCatalogFactory implements CatalogFactory {
   @Override
   public String factoryIdentifier() {
