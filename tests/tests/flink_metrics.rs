@@ -17,7 +17,7 @@ const TOLERANCE: f64 = 1e-9;
 
 /// A label and a prediction of each type, an odd score, and numbers.
 const ROWS_TABLE: &str = "
-CREATE TABLE rows_in (g STRING, y BOOLEAN, p BOOLEAN, yi INT, pi BIGINT, yt STRING, pt STRING, yb SMALLINT, s DOUBLE, a DOUBLE,
+CREATE TABLE rows_in (g STRING, y BOOLEAN, p BOOLEAN, yn INT, pn BIGINT, yt STRING, pt STRING, yb SMALLINT, s DOUBLE, a DOUBLE,
   b DECIMAL(8, 3), ts TIMESTAMP(3), WATERMARK FOR ts AS ts)
 WITH ('connector' = 'filesystem', 'path' = '${path}', 'format' = 'csv', 'csv.null-literal' = '');
 ";
@@ -58,7 +58,7 @@ fn rows() -> String {
 /// Calls of a metric with columns of each type that it takes, and with the literals that it takes.
 fn calls(def: &MetricDef) -> Vec<String> {
     let columns: &[&str] = match def.arguments {
-        [Argument::Class, Argument::Class] => &["y, p", "yi, pi", "yt, pt"],
+        [Argument::Class, Argument::Class] => &["y, p", "yn, pn", "yt, pt"],
         [Argument::Binary, Argument::Score] => &["y, s", "yb, s"],
         [Argument::Number, Argument::Number] => &["a, b"],
         other => panic!("{}: a call with {other:?} is to be added here", def.name),
@@ -106,7 +106,7 @@ fn compare(mode: &str, keys: &str, of: &str, calls: &[String], groups: usize) {
     let place = Workplace::new();
     let rows = rows();
     place.write("rows-flink.csv", &rows);
-    place.write("rows.csv", format!("g,y,p,yi,pi,yt,pt,yb,s,a,b,ts\n{rows}"));
+    place.write("rows.csv", format!("g,y,p,yn,pn,yt,pt,yb,s,a,b,ts\n{rows}"));
     let (key_count, declared) = match keys {
         "g, window_start" => (2, "g STRING, w TIMESTAMP(3)"),
         _ => (1, "g STRING"),
@@ -188,7 +188,7 @@ fn a_call_that_is_wrong_is_refused_in_the_words_used_here() {
     let refused = |call: &str, says: &str| {
         let script =
             |before: &str| format!("{before}{} SELECT {call} FROM rows_in;", ROWS_TABLE.replace("${path}", "rows.csv"));
-        place.write("rows.csv", "g,y,p,yi,pi,yt,pt,yb,s,a,b,ts\n");
+        place.write("rows.csv", "g,y,p,yn,pn,yt,pt,yb,s,a,b,ts\n");
         let here = place.run(&script(""));
         let there = flink(&place.write("wrong.sql", script("LOAD MODULE tidegate;")));
         for (place, outcome) in [("here", here), ("in Flink", there)] {
