@@ -200,7 +200,7 @@ SELECT 'all', ML_ACCURACY(bought, predicted), ML_LOG_LOSS(bought, probability), 
 
 === metrics by group
 INSERT INTO figures
-SELECT kind, ML_ROC_AUC(bought, probability), ML_F1_SCORE(bought, predicted), COUNT(*) FROM scored GROUP BY kind;
+SELECT kind, ML_ROC_AUC(bought, probability), ML_F1(bought, predicted), COUNT(*) FROM scored GROUP BY kind;
 
 === metrics by window
 CREATE TABLE quality (start_at TIMESTAMP(3), end_at TIMESTAMP(3), auc DOUBLE, loss DOUBLE, rows_seen BIGINT)

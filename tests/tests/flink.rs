@@ -13,7 +13,7 @@ use tidegate_tests::{Outcome, Workplace};
 const ROWS: usize = 2_000;
 const SEED: u64 = 23;
 
-const ROWS_TABLE: &str = "
+pub(crate) const ROWS_TABLE: &str = "
 CREATE TABLE rows_in (id BIGINT, x DOUBLE, n INT, ok BOOLEAN, color STRING, price DECIMAL(10, 2),
   bought BOOLEAN, kind STRING, stars BIGINT, amount DOUBLE)
 WITH ('connector' = 'filesystem', 'path' = '${path}', 'format' = 'csv', 'csv.null-literal' = '');
@@ -32,7 +32,7 @@ const MODELS: [(&str, &str, &str, &str); 4] = [
     ("amounts", "predicted DOUBLE", "amount", "predicted DOUBLE"),
 ];
 
-fn rows() -> String {
+pub(crate) fn rows() -> String {
     let mut random = Pcg64Mcg::seed_from_u64(SEED);
     let mut text = "id,x,n,ok,color,price,bought,kind,stars,amount\n".to_string();
     for id in 0..ROWS {
@@ -52,7 +52,7 @@ fn rows() -> String {
 }
 
 /// Flink in one process.
-fn flink(script: &Path) -> Outcome {
+pub(crate) fn flink(script: &Path) -> Outcome {
     Outcome::of(flink_command(script).output().expect("java starts"))
 }
 
@@ -70,7 +70,7 @@ pub(crate) fn flink_command(script: &Path) -> Command {
 }
 
 /// The lines of a file, or of the files of a folder, by their first field.
-fn lines(path: &Path) -> BTreeMap<u64, Vec<String>> {
+pub(crate) fn lines(path: &Path) -> BTreeMap<u64, Vec<String>> {
     let files: Vec<PathBuf> = match path.is_dir() {
         true => std::fs::read_dir(path).expect("a folder").map(|entry| entry.expect("an entry").path()).collect(),
         false => vec![path.to_path_buf()],
@@ -88,7 +88,7 @@ fn same(one: &str, other: &str) -> bool {
 }
 
 /// A folder with rows and a registry of models that were trained on them, and what they predict here.
-fn trained() -> Workplace {
+pub(crate) fn trained() -> Workplace {
     let place = Workplace::new();
     place.write("rows.csv", rows());
     let mut script = ROWS_TABLE.replace("${path}", "rows.csv");
@@ -126,7 +126,7 @@ fn names(columns: &str) -> String {
     columns.split(", ").map(of).collect::<Vec<_>>().join(", ")
 }
 
-fn registry(place: &Workplace) -> String {
+pub(crate) fn registry(place: &Workplace) -> String {
     let facts = tidegate_tests::running::found(place, "home/**/registry.sqlite").expect("a registry");
     facts.parent().expect("its folder").display().to_string()
 }

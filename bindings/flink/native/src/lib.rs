@@ -13,6 +13,7 @@ mod batch;
 mod entry;
 mod exception;
 mod kept_rows;
+mod metric;
 mod model;
 mod predictor;
 mod table;

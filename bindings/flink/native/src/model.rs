@@ -33,6 +33,24 @@ fn parse(reference: &str) -> Result<(&str, VersionRef), Failure> {
     })
 }
 
+/// The registry in a folder, which has to be there.
+fn open(registry: &str) -> Result<Registry, Failure> {
+    let folder = Path::new(registry);
+    // Opening would make one, on a machine that does not see the folder.
+    if !folder.is_dir() {
+        return Err(Failure::Contract(format!(
+            "there is no registry at '{registry}': 'registry' is the folder where `tidegate run` keeps models, which every task manager has to see"
+        )));
+    }
+    Ok(Registry::open(folder)?)
+}
+
+/// The models that have a version, a line each.
+pub(crate) fn names(registry: &str) -> Result<String, Failure> {
+    let models = open(registry)?.models()?;
+    Ok(models.iter().filter(|model| model.current().is_some()).map(|model| format!("{}\n", model.name)).collect())
+}
+
 fn load(registry: &Registry, name: &str, reference: &VersionRef) -> Result<Model, Failure> {
     let version = registry.resolve(name, reference)?;
     let mut model = Model::load(&registry.load(&version)?)?;
@@ -43,15 +61,8 @@ fn load(registry: &Registry, name: &str, reference: &VersionRef) -> Result<Model
 impl Scorer {
     /// Opens the registry in a folder and loads the version that the reference means.
     pub(crate) fn open(registry: &str, reference: &str) -> Result<Self, Failure> {
-        let folder = Path::new(registry);
-        // Opening would make one, on a machine that does not see the folder.
-        if !folder.is_dir() {
-            return Err(Failure::Contract(format!(
-                "there is no registry at '{registry}': 'registry' is the folder where `tidegate run` keeps models, which every task manager has to see"
-            )));
-        }
         let (name, reference) = parse(reference)?;
-        let registry = Registry::open(folder)?;
+        let registry = open(registry)?;
         let model = load(&registry, name, &reference)?;
         let schema = batch::input_schema(model.spec());
         Ok(Self { registry, name: name.to_string(), reference, model, schema })

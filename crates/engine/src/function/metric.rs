@@ -5,14 +5,14 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Float64Array};
 use arrow::compute::{cast, concat};
 use arrow::datatypes::{DataType, Field, FieldRef};
-use datafusion::common::{Result, ScalarValue, internal_err, plan_err};
+use datafusion::common::{Result, ScalarValue, internal_err, plan_datafusion_err, plan_err};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::{
     Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, GroupsAccumulator, Signature, Volatility,
 };
 use datafusion::physical_expr::expressions::Literal;
 use tidegate_ml::Expression;
-use tidegate_ml::metric::{Argument, FADING_METRICS, GroupedMetric, METRICS, Metric, MetricDef};
+use tidegate_ml::metric::{FADING_METRICS, GroupedMetric, METRICS, Metric, MetricDef};
 
 use crate::Error;
 
@@ -64,7 +64,7 @@ impl AggregateUDFImpl for MetricFunction {
     }
 
     fn coerce_types(&self, given: &[DataType]) -> Result<Vec<DataType>> {
-        coerce(self.def, given)
+        self.def.coerce(given).map_err(|error| plan_datafusion_err!("{error}"))
     }
 
     fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
@@ -101,73 +101,6 @@ fn literals(def: &MetricDef, args: &AccumulatorArgs) -> Result<Vec<Expression>> 
             None => plan_err!("{}: what follows its columns must be literals ({})", def.name, def.parameters),
         })
         .collect()
-}
-
-/// What a metric's arguments are turned into before they reach it.
-fn coerce(def: &MetricDef, given: &[DataType]) -> Result<Vec<DataType>> {
-    let columns = def.arguments.len();
-    let extra = if def.parameters.is_empty() { 0 } else { usize::MAX - columns };
-    // A parameter without a default must be there.
-    let required = def.parameters.split(", ").filter(|parameter| parameter.contains(' ') && !parameter.contains('='));
-    let required = required.filter(|parameter| parameter.ends_with("DOUBLE")).count();
-    if given.len() < columns + required || given.len() > columns + extra {
-        return plan_err!("{} takes {}, but was given {} argument(s)", def.name, arguments_in_words(def), given.len());
-    }
-    let mut classes: Option<DataType> = None;
-    let mut coerced = Vec::with_capacity(given.len());
-    for (argument, data_type) in def.arguments.iter().zip(given) {
-        let refuse = |expected: &str| {
-            plan_err!(
-                "{} takes {}: argument {} has type {data_type}, expected {expected}",
-                def.name,
-                arguments_in_words(def),
-                coerced.len() + 1
-            )
-        };
-        coerced.push(match argument {
-            Argument::Class | Argument::Binary => {
-                let class = match data_type {
-                    DataType::Boolean => DataType::Boolean,
-                    DataType::Null => classes.clone().unwrap_or(DataType::Boolean),
-                    t if t.is_integer() => DataType::Int64,
-                    DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View if *argument == Argument::Class => {
-                        DataType::Utf8
-                    }
-                    DataType::Dictionary(_, v) if v.is_string() && *argument == Argument::Class => DataType::Utf8,
-                    _ if *argument == Argument::Binary => return refuse("BOOLEAN, or an integer 0 or 1"),
-                    _ => return refuse("a class: BOOLEAN, an integer or STRING"),
-                };
-                match (&classes, argument) {
-                    (Some(first), Argument::Class) if *first != class => {
-                        return refuse(&format!("the same type as the label, {first}"));
-                    }
-                    _ => classes = Some(class.clone()),
-                }
-                class
-            }
-            Argument::Score | Argument::Number => match data_type {
-                t if t.is_numeric() || *t == DataType::Null => DataType::Float64,
-                _ => return refuse("a number"),
-            },
-        });
-    }
-    coerced.extend(given[columns..].iter().cloned());
-    Ok(coerced)
-}
-
-fn arguments_in_words(def: &MetricDef) -> String {
-    let words: Vec<&str> = def
-        .arguments
-        .iter()
-        .map(|argument| match argument {
-            Argument::Class => "class",
-            Argument::Binary => "label",
-            Argument::Score => "score",
-            Argument::Number => "number",
-        })
-        .collect();
-    let parameters = if def.parameters.is_empty() { String::new() } else { format!(" [, {}]", def.parameters) };
-    format!("({}{parameters})", words.join(", "))
 }
 
 fn parameter(def: &MetricDef, value: &ScalarValue) -> Result<Expression> {

@@ -45,6 +45,7 @@ mod probability;
 mod ranking;
 mod regression;
 mod roc_curve;
+mod signature;
 
 #[cfg(test)]
 mod golden;

@@ -5,9 +5,11 @@
 
 #![allow(unsafe_code, unreachable_pub, non_snake_case)]
 
+mod metric;
 mod model;
 mod predictor;
 mod reading;
+mod registry;
 mod table;
 mod trainer;
 mod writing;

@@ -51,12 +51,17 @@ public final class Batch {
 
   /** Writes a text as UTF-8, or bytes. */
   public void setText(int column, int row, byte[] utf8) {
-    if (texts.remaining() < utf8.length) {
-      ByteBuffer larger = Cells.direct(Math.max(Math.addExact(texts.position(), utf8.length), Math.multiplyExact(texts.capacity(), 2)));
+    setText(column, row, utf8, 0, utf8.length);
+  }
+
+  /** Writes a text that is so many of these bytes. */
+  public void setText(int column, int row, byte[] utf8, int from, int bytes) {
+    if (texts.remaining() < bytes) {
+      ByteBuffer larger = Cells.direct(Math.max(Math.addExact(texts.position(), bytes), Math.multiplyExact(texts.capacity(), 2)));
       larger.put(texts.flip());
       texts = larger;
     }
-    cells.setText(column, row, texts.position(), utf8.length);
-    texts.put(utf8);
+    cells.setText(column, row, texts.position(), bytes);
+    texts.put(utf8, from, bytes);
   }
 }

@@ -3,6 +3,7 @@ package tidegate.flink.batch;
 import java.io.Serializable;
 import java.util.List;
 import org.apache.flink.table.data.DecimalData;
+import org.apache.flink.table.data.GenericRowData;
 import org.apache.flink.table.data.RowData;
 import org.apache.flink.table.types.logical.DecimalType;
 import org.apache.flink.table.types.logical.LogicalType;
@@ -70,6 +71,11 @@ public final class RowReader implements Serializable {
   }
 
   private double number(RowData from, int place, int column) {
+    // ML_PREDICT takes an INT or a DECIMAL for a column that is declared as DOUBLE, and hands it over as it is.
+    if (from instanceof GenericRowData row) {
+      Object value = row.getField(place);
+      return value instanceof DecimalData decimal ? decimal.toBigDecimal().doubleValue() : ((Number) value).doubleValue();
+    }
     return switch (roots[column]) {
       case DOUBLE -> from.getDouble(place);
       case FLOAT -> from.getFloat(place);

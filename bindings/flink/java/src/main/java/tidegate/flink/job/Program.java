@@ -20,6 +20,7 @@ import org.apache.flink.table.api.StatementSet;
 import org.apache.flink.table.api.TableResult;
 import org.apache.flink.table.api.bridge.java.StreamTableEnvironment;
 import tidegate.flink.TidegateException;
+import tidegate.flink.metric.TidegateModule;
 
 /**
  * A job that {@code tidegate submit} has made of a script: a program as JSON, which is one job of Flink.
@@ -115,6 +116,7 @@ public final class Program {
     StreamExecutionEnvironment streams = StreamExecutionEnvironment.getExecutionEnvironment(configuration);
     EnvironmentSettings environment = EnvironmentSettings.newInstance().withConfiguration(configuration).build();
     StreamTableEnvironment tables = StreamTableEnvironment.create(streams, environment);
+    tables.loadModule("tidegate", new TidegateModule());
     for (Step step : steps) {
       try {
         step.run(tables);

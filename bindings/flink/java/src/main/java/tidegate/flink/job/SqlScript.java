@@ -8,15 +8,17 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.table.api.EnvironmentSettings;
+import org.apache.flink.table.api.ResultKind;
 import org.apache.flink.table.api.TableEnvironment;
 import org.apache.flink.table.api.TableResult;
 
 /**
  * Runs a script of Flink SQL, a statement after the other: in this process when it is started plainly, on a cluster through {@code flink
- * run}. An INSERT is waited for. SET statements come first: they say how Flink is started.
+ * run}. An INSERT is waited for, and what SHOW and DESCRIBE say is printed. A SET before all other statements may choose what is chosen
+ * once, such as {@code execution.runtime-mode}.
  */
 public final class SqlScript {
-  private static final Pattern SET = Pattern.compile("SET\\s+'([^']+)'\\s*=\\s*'([^']*)'", Pattern.CASE_INSENSITIVE);
+  private static final Pattern SET = Pattern.compile("(?is)SET\\s+'((?:[^']|'')*)'\\s*=\\s*'((?:[^']|'')*)'");
 
   private SqlScript() {}
 
@@ -25,19 +27,34 @@ public final class SqlScript {
       System.err.println("usage: tidegate.flink.SqlScript SCRIPT");
       System.exit(2);
     }
-    List<String> statements = statements(Files.readString(Path.of(arguments[0])));
+    String script = Files.readString(Path.of(arguments[0]));
     Configuration settings = new Configuration();
-    int first = 0;
-    for (Matcher set; first < statements.size() && (set = SET.matcher(statements.get(first))).matches(); first++) {
-      settings.setString(set.group(1), set.group(2));
-    }
-    TableEnvironment tables = TableEnvironment.create(EnvironmentSettings.newInstance().withConfiguration(settings).build());
-    for (String statement : statements.subList(first, statements.size())) {
+    TableEnvironment tables = null;
+    for (String statement : statements(script)) {
+      Matcher setting = SET.matcher(statement);
+      if (setting.matches() && tables == null) {
+        settings.setString(text(setting.group(1)), text(setting.group(2)));
+        continue;
+      }
+      if (tables == null) {
+        tables = TableEnvironment.create(EnvironmentSettings.newInstance().withConfiguration(settings).build());
+      }
+      if (setting.matches()) {
+        tables.getConfig().set(text(setting.group(1)), text(setting.group(2)));
+        continue;
+      }
       TableResult result = tables.executeSql(statement);
       if (result.getJobClient().isPresent()) {
         result.await();
+      } else if (result.getResultKind() == ResultKind.SUCCESS_WITH_CONTENT) {
+        result.print();
       }
     }
+  }
+
+  /** What a literal of SQL means. */
+  private static String text(String literal) {
+    return literal.replace("''", "'");
   }
 
   /** The statements of a script: what stands between semicolons that are in no text, name or comment. */
