@@ -242,7 +242,7 @@ FROM ML_TRAIN(INPUT => TABLE in_order, MODEL => MODEL warmth_model, LABEL => DES
 === aggregates below, and a distinct
 CREATE VIEW hours AS
 SELECT DISTINCT color, COUNT(*) AS n_rows, AVG(n) AS mean_n FROM events WHERE color IS NOT NULL GROUP BY color;
-INSERT INTO figures SELECT color, CAST(mean_n AS DOUBLE), CAST(n_rows AS DOUBLE), n_rows FROM hours;
+INSERT INTO figures SELECT color, CAST(mean_n AS DOUBLE), CAST(n_rows AS DOUBLE) * 2, n_rows FROM hours;
 
 === a view with names of its own
 CREATE VIEW renamed (number, truth, guess, chance) AS SELECT id, bought, predicted, probability FROM scored;
@@ -250,7 +250,7 @@ INSERT INTO out SELECT number, guess, chance FROM renamed WHERE truth;
 
 === words that Flink reserves
 CREATE TABLE words (`value` BIGINT, `date` DATE, `time` TIME, `order` STRING)
-WITH ('connector' = 'filesystem', 'path' = '${output}/words.csv', 'format' = 'csv');
+WITH ('connector' = 'filesystem', 'path' = '${output}/words.json', 'format' = 'json');
 INSERT INTO words SELECT id, CAST(ts AS DATE), CAST(ts AS TIME), color FROM events WHERE id < 50;
 
 === case and null
@@ -275,4 +275,4 @@ INSERT OVERWRITE out SELECT id, bought, x FROM events WHERE id >= 2990;
 === generated rows
 CREATE TABLE made (id BIGINT, a DOUBLE, b DOUBLE)
 WITH ('connector' = 'datagen', 'number-of-rows' = '500', 'fields.id.kind' = 'sequence', 'fields.id.start' = '1', 'fields.id.end' = '500');
-INSERT INTO figures SELECT CAST(id AS STRING), a, b, id FROM made;
+INSERT INTO figures SELECT CAST(id + 1 AS STRING), a, b, id FROM made;

@@ -2,6 +2,7 @@ package tidegate.flink.train;
 
 import java.util.ArrayList;
 import java.util.List;
+import org.apache.flink.api.dag.Transformation;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
 import org.apache.flink.streaming.api.datastream.DataStream;
 import org.apache.flink.streaming.api.datastream.SingleOutputStreamOperator;
@@ -9,7 +10,6 @@ import org.apache.flink.table.api.DataTypes;
 import org.apache.flink.table.api.Schema;
 import org.apache.flink.table.api.Table;
 import org.apache.flink.table.api.bridge.java.StreamTableEnvironment;
-import org.apache.flink.table.api.config.ExecutionConfigOptions;
 import org.apache.flink.table.catalog.Column;
 import org.apache.flink.table.catalog.ResolvedSchema;
 import org.apache.flink.table.data.RowData;
@@ -110,17 +110,15 @@ public final class ModelOperators {
 
   /** The rows of a query as they are inside of Flink, not converted. */
   private static DataStream<RowData> rows(StreamTableEnvironment tables, Table input, boolean inOrder) {
-    DataType rows = input.getResolvedSchema().toPhysicalRowDataType().bridgedTo(RowData.class);
-    if (!inOrder) {
-      return tables.toDataStream(input, rows);
+    DataType type = input.getResolvedSchema().toPhysicalRowDataType().bridgedTo(RowData.class);
+    DataStream<RowData> rows = tables.toDataStream(input, type);
+    if (inOrder) {
+      // All that is on the way, and not for a scheduler to change.
+      for (Transformation<?> step : rows.getTransformation().getTransitivePredecessors()) {
+        step.setParallelism(1, true);
+      }
     }
-    Integer before = tables.getConfig().get(ExecutionConfigOptions.TABLE_EXEC_RESOURCE_DEFAULT_PARALLELISM);
-    tables.getConfig().set(ExecutionConfigOptions.TABLE_EXEC_RESOURCE_DEFAULT_PARALLELISM, 1);
-    try {
-      return tables.toDataStream(input, rows);
-    } finally {
-      tables.getConfig().set(ExecutionConfigOptions.TABLE_EXEC_RESOURCE_DEFAULT_PARALLELISM, before);
-    }
+    return rows;
   }
 
   private static DataType outputType(String type) {
