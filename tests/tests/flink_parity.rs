@@ -88,8 +88,8 @@ fn same(one: &str, other: &str) -> bool {
 }
 
 /// The models of a registry: the hashes of their bytes.
-fn models(home: &Path) -> BTreeSet<String> {
-    let Ok(entries) = std::fs::read_dir(home.join("registry/artifacts")) else { return BTreeSet::new() };
+fn models(registry: &Path) -> BTreeSet<String> {
+    let Ok(entries) = std::fs::read_dir(registry.join("artifacts")) else { return BTreeSet::new() };
     entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect()
 }
 
@@ -109,7 +109,7 @@ fn difference(place: &Workplace) -> Option<String> {
             return Some(format!("{name}:\n  here     {ours}\n  in Flink {theirs}"));
         }
     }
-    let (ours, theirs) = (models(&place.path("home-ours")), models(&place.path("home-flink")));
+    let (ours, theirs) = (models(&place.path("models-ours")), models(&place.path("models-flink")));
     (ours != theirs).then(|| format!("{} models here, {} in Flink, and not the same", ours.len(), theirs.len()))
 }
 
@@ -126,13 +126,12 @@ fn scripts_give_the_same_here_and_in_flink() {
         place.write("colors.csv", "name,warmth\nred,1.5\nblue,-0.5\ngrün,0.25\n");
         let path = place.write("job.sql", &script);
         let path = path.display().to_string();
-        let home = |name: &str| place.path(name).display().to_string();
-        let ours = place.tidegate(&["run", &path, "--home", &home("home-ours"), "--param", "output=ours", "-q"]);
+        let ours = place.tidegate(&["run", &path, "-s", "registry.path=models-ours", "--param", "output=ours", "-q"]);
         let flink = place.tidegate(&[
             "submit",
             &path,
-            "--home",
-            &home("home-flink"),
+            "-s",
+            "registry.path=models-flink",
             "--param",
             "output=flink",
             "-q",

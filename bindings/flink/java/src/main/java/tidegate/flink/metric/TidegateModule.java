@@ -12,7 +12,7 @@ import org.apache.flink.table.module.Module;
 public final class TidegateModule implements Module {
   private final Map<String, FunctionDefinition> functions = new LinkedHashMap<>();
 
-  TidegateModule() {
+  public TidegateModule() {
     MetricFunction.all().forEach(metric -> functions.put(metric.name(), metric));
   }
 
