@@ -241,21 +241,21 @@ FROM ML_TRAIN(INPUT => TABLE in_order, MODEL => MODEL warmth_model, LABEL => DES
 
 === aggregates below, and a distinct
 CREATE VIEW hours AS
-SELECT DISTINCT color, COUNT(*) AS n_rows, AVG(n) AS mean_n FROM events WHERE color IS NOT NULL GROUP BY color;
-INSERT INTO figures SELECT color, CAST(mean_n AS DOUBLE), CAST(n_rows AS DOUBLE) * 2, n_rows FROM hours;
+SELECT DISTINCT color, COUNT(*) AS n_rows, AVG(CAST(n AS DOUBLE)) AS mean_n FROM events WHERE color IS NOT NULL GROUP BY color;
+INSERT INTO figures SELECT color, mean_n, CAST(n_rows AS DOUBLE) * 2, n_rows FROM hours;
 
 === a view with names of its own
 CREATE VIEW renamed (number, truth, guess, chance) AS SELECT id, bought, predicted, probability FROM scored;
 INSERT INTO out SELECT number, guess, chance FROM renamed WHERE truth;
 
 === words that Flink reserves
-CREATE TABLE words (`value` BIGINT, `date` DATE, `time` TIME, `order` STRING)
+CREATE TABLE words (`value` BIGINT, `date` DATE, `year` STRING, `order` STRING)
 WITH ('connector' = 'filesystem', 'path' = '${output}/words.json', 'format' = 'json');
-INSERT INTO words SELECT id, CAST(ts AS DATE), CAST(ts AS TIME), color FROM events WHERE id < 50;
+INSERT INTO words SELECT id, CAST(ts AS DATE), color, kind FROM events WHERE id < 50;
 
 === case and null
 INSERT INTO figures
-SELECT CASE WHEN n > 20 THEN 'many' WHEN n < -20 THEN 'few' ELSE 'some' END, COALESCE(x, -1), ABS(amount), id FROM events WHERE id < 500;
+SELECT CASE WHEN n > 20 THEN 'many' WHEN n < -20 THEN 'few' ELSE 'some' END, COALESCE(x, -1.5), ABS(amount) * 0.1, id FROM events WHERE id < 500;
 
 === written as json
 CREATE TABLE lines (id BIGINT, ts TIMESTAMP(3), x DOUBLE, color STRING, price DECIMAL(10, 2), predicted BOOLEAN)

@@ -78,7 +78,8 @@ fn rows(folder: &Path) -> BTreeMap<String, Vec<String>> {
 fn same(one: &str, other: &str) -> bool {
     let fields = |line: &str| line.split(',').map(str::to_string).collect::<Vec<_>>();
     let (one, other) = (fields(one), fields(other));
-    let number = |text: &str| text.trim_start_matches(|c: char| c != ':').trim_matches([':', '}', '"']).parse::<f64>().ok();
+    let number =
+        |text: &str| text.trim_start_matches(|c: char| c != ':').trim_matches([':', '}', '"']).parse::<f64>().ok();
     let same = |a: &String, b: &String| {
         let (a_number, b_number) = (a.parse().ok().or_else(|| number(a)), b.parse().ok().or_else(|| number(b)));
         a == b

@@ -1,6 +1,6 @@
 //! Statements as Flink's own planner reads them.
 //!
-//! The dialect is Flink SQL's, so little changes: names are put in backticks where Flink might take them for words of its own, arguments
+//! The dialect is Flink SQL's, so little changes: numbers with a point are written as the DOUBLE that they are here, names are put in backticks where Flink might take them for words of its own, arguments
 //! that are tables are named ones, and calls that Flink does not know give way to views.
 
 use std::collections::BTreeSet;
@@ -8,8 +8,8 @@ use std::fmt::Write;
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, Query, TableAlias, TableFactor, VisitMut,
-    VisitorMut,
+    Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, Query, TableAlias, TableFactor, Value,
+    VisitMut, VisitorMut,
 };
 use sqlparser::keywords::ALL_KEYWORDS;
 
@@ -84,6 +84,7 @@ impl<R: Replace> VisitorMut for Lowering<'_, R> {
         match expr {
             Expr::Identifier(ident) => quote_if_reserved(ident),
             Expr::CompoundIdentifier(idents) => idents.iter_mut().for_each(quote_if_reserved),
+            Expr::Value(value) => as_double(&mut value.value),
             _ => {}
         }
         ControlFlow::Continue(())
@@ -185,6 +186,16 @@ fn quote_if_reserved(ident: &mut Ident) {
     }
 }
 
+/// `1.5` is a DOUBLE here, and a DECIMAL in Flink, where `1.5E0` is a DOUBLE.
+fn as_double(value: &mut Value) {
+    if let Value::Number(digits, _) = value
+        && digits.contains('.')
+        && !digits.contains(['e', 'E'])
+    {
+        digits.push_str("E0");
+    }
+}
+
 /// A name in backticks.
 pub fn quoted(name: &str) -> String {
     format!("`{}`", name.replace('`', "``"))
@@ -237,6 +248,7 @@ fn spelled(expr: &Expr) -> String {
             match expr {
                 Expr::Identifier(ident) => quote_if_reserved(ident),
                 Expr::CompoundIdentifier(idents) => idents.iter_mut().for_each(quote_if_reserved),
+                Expr::Value(value) => as_double(&mut value.value),
                 _ => {}
             }
             ControlFlow::Continue(())

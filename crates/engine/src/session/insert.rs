@@ -4,7 +4,7 @@ use arrow::datatypes::DataType;
 use datafusion::common::{Column, ScalarValue};
 use datafusion::logical_expr::{Cast, Expr, LogicalPlan, LogicalPlanBuilder};
 use tidegate_sql::Insert;
-use tidegate_sql::sqlparser::ast::{Ident, Query, SelectItem, SetExpr};
+use tidegate_sql::sqlparser::ast::{Expr as SqlExpr, Ident, Query, SelectItem, SetExpr};
 
 use super::{Place, Session};
 use crate::catalog::table::ConnectorTable;
@@ -134,13 +134,14 @@ pub(super) fn plain_text(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Gives columns that are selected twice names of their own: an INSERT goes by place, and the planner by name.
+/// Gives columns that are selected twice, or once as another type, names of their own: an INSERT goes by place, and the planner by a name
+/// that leaves casts out.
 fn name_repeated_columns(query: &mut Query) {
     let SetExpr::Select(select) = query.body.as_mut() else { return };
     let mut seen = std::collections::BTreeSet::new();
     for (place, item) in select.projection.iter_mut().enumerate() {
         if let SelectItem::UnnamedExpr(expr) = item
-            && !seen.insert(expr.to_string())
+            && (matches!(expr, SqlExpr::Cast { .. }) || !seen.insert(expr.to_string()))
         {
             *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias: Ident::new(format!("EXPR${place}")) };
         }

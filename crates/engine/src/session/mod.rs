@@ -481,6 +481,8 @@ fn datafusion_config(threads: usize) -> DataFusionConfig {
     options.execution.skip_physical_aggregate_schema_check = true;
     // A view with ORDER BY may be what a model is trained on, and then the order is its meaning.
     options.sql_parser.enable_subquery_sort_elimination = false;
+    // It makes `m['key']` over what ML_TRAIN gives ambiguous, and our scans make no use of it.
+    options.optimizer.enable_leaf_expression_pushdown = false;
     config
 }
 
