@@ -14,6 +14,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -49,6 +50,34 @@ pub struct FlinkCluster {
     task_managers: Vec<Kept>,
     _job_manager: Kept,
     started: usize,
+    _room: Room,
+}
+
+/// How many Flinks may run at once: each takes its share of memory and processors, and waits for things that must not take too long.
+const AT_ONCE_MAX: usize = 2;
+
+static RUNNING: Mutex<usize> = Mutex::new(0);
+static ONE_LESS: Condvar = Condvar::new();
+
+/// Room for one Flink, as long as this is there.
+#[derive(Debug)]
+pub struct Room(());
+
+impl Room {
+    /// Waits for its turn.
+    pub fn wait() -> Self {
+        let running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+        let running = ONE_LESS.wait_while(running, |running| *running >= AT_ONCE_MAX);
+        *running.unwrap_or_else(PoisonError::into_inner) += 1;
+        Self(())
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        ONE_LESS.notify_one();
+    }
 }
 
 /// A Java process and the shell that keeps it.
@@ -66,8 +95,8 @@ impl FlinkCluster {
     pub fn start(task_managers: usize, slots: usize) -> Self {
         // Another process may take the ports between looking for them and using them.
         (0..2)
-            .find_map(|_| Self::try_start(slots).ok())
-            .unwrap_or_else(|| match Self::try_start(slots) {
+            .find_map(|_| Self::try_start(slots, Room::wait()).ok())
+            .unwrap_or_else(|| match Self::try_start(slots, Room::wait()) {
                 Ok(cluster) => cluster,
                 Err(log) => panic!("the job manager does not start:\n{log}"),
             })
@@ -80,7 +109,7 @@ impl FlinkCluster {
         self
     }
 
-    fn try_start(slots: usize) -> Result<Self, String> {
+    fn try_start(slots: usize, room: Room) -> Result<Self, String> {
         let folder = tempfile::Builder::new().prefix("tidegate-flink-").tempdir().expect("a temporary folder");
         let port = free_port();
         fs::create_dir(folder.path().join("conf")).expect("a folder");
@@ -96,7 +125,7 @@ impl FlinkCluster {
             }
             std::thread::sleep(INTERVAL);
         }
-        Ok(Self { folder, url, slots, task_managers: Vec::new(), _job_manager: job_manager, started: 0 })
+        Ok(Self { folder, url, slots, task_managers: Vec::new(), _job_manager: job_manager, started: 0, _room: room })
     }
 
     /// The address of its REST API.

@@ -8,6 +8,7 @@ use std::process::Command;
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use tidegate_tests::data::data_set;
+use tidegate_tests::flink_cluster::Room;
 use tidegate_tests::{Outcome, Workplace};
 
 const ROWS: usize = 2_000;
@@ -53,6 +54,7 @@ pub(crate) fn rows() -> String {
 
 /// Flink in one process.
 pub(crate) fn flink(script: &Path) -> Outcome {
+    let _room = Room::wait();
     Outcome::of(flink_command(script).output().expect("java starts"))
 }
 

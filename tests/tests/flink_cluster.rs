@@ -5,6 +5,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 use tidegate_tests::data::data_set;
+use tidegate_tests::flink_cluster::Room;
 use tidegate_tests::running::{Running, wait_until};
 use tidegate_tests::{FlinkCluster, Outcome, Workplace};
 
@@ -121,6 +122,7 @@ fn in_one_process(place: &Workplace, program: &Value) -> Outcome {
     java.arg(format!("-Dtidegate.flink.library={}", test.with_file_name("libtidegate_flink.so").display()));
     let classes = format!("{}:{}", folder.join("*").display(), folder.join("flink/*").display());
     java.args(["-cp", &classes, "tidegate.flink.job.Program", &argument, "--wait"]);
+    let _room = Room::wait();
     Outcome::of(java.output().expect("java starts"))
 }
 

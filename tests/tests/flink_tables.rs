@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
+use tidegate_tests::flink_cluster::Room;
 use tidegate_tests::running::{Running, found, wait_up_to};
 use tidegate_tests::{Outcome, Workplace};
 
@@ -33,6 +34,7 @@ fn for_flink(place: &Workplace, script: &str) -> String {
 
 fn flink(place: &Workplace, script: &str) -> Outcome {
     let script = place.write("flink.sql", for_flink(place, script));
+    let _room = Room::wait();
     Outcome::of(flink_command(&script).output().expect("java starts"))
 }
 

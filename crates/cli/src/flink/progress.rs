@@ -198,7 +198,7 @@ impl JobProgress {
     /// The facts in one line: `RUNNING, 1,200 rows in, 500 rows/s, …`.
     pub(crate) fn line(&self, separator: &str) -> String {
         let mut parts = vec![
-            self.status.clone(),
+            if self.waits_for_slots() { "waits for task slots".to_string() } else { self.status.clone() },
             format!("{} in, {}", number::counted(self.records_in, "row"), number::rate(self.in_per_second)),
             format!("{} out, {}", number::count(self.records_out), number::rate(self.out_per_second)),
         ];
@@ -211,8 +211,16 @@ impl JobProgress {
             parts.push(format!("{} failed", number::counted(*failed, "checkpoint")));
         }
         parts.extend(self.held_up().map(|(name, part)| format!("back-pressure {:.0} % at {name}", part * 100.0)));
-        parts.extend(self.metrics.iter().map(|(name, value)| format!("{name} {}", number::float(*value))));
+        // Counts are in the table and in --json; what tells how good a model is stands here.
+        let told = self.metrics.iter().filter(|(name, value)| value.is_finite() && !is_count(name));
+        parts.extend(told.map(|(name, value)| format!("{name} {}", number::float(*value))));
         parts.join(separator)
+    }
+
+    /// Whether the cluster has no room for the job, or not yet.
+    fn waits_for_slots(&self) -> bool {
+        let has = |status: &str| self.vertices.iter().any(|vertex| vertex.status == status);
+        has("SCHEDULED") && !has("RUNNING") && !has("FINISHED") && !has("INITIALIZING") && !has("DEPLOYING")
     }
 
     /// The vertex that is held up most, if one is.
@@ -276,6 +284,11 @@ impl Pace {
     }
 }
 
+/// Whether a metric of an operator counts something.
+fn is_count(name: &str) -> bool {
+    name.starts_with("rows_") || name.ends_with("_bytes")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -320,6 +333,19 @@ mod tests {
             "RUNNING; 1,200 rows in, 500 rows/s; 3 out, 0 rows/s; checkpoint 8: 2.0 KiB in 35 ms; 1 checkpoint failed; \
              back-pressure 50 % at Calc; accuracy 0.75"
         );
+    }
+
+    #[test]
+    fn a_job_without_room_says_so() {
+        let vertex = |status: &str| Vertex { status: status.to_string(), ..Vertex::default() };
+        let line = |vertices: Vec<Vertex>| {
+            let metrics = [("rows_learned", 7.0), ("logloss", f64::NAN), ("accuracy", 0.5)];
+            let metrics = metrics.map(|(name, value)| (name.to_string(), value)).into();
+            JobProgress { status: "RUNNING".to_string(), vertices, metrics, ..JobProgress::default() }.line("; ")
+        };
+        let rest = "; 0 rows in, 0 rows/s; 0 out, 0 rows/s; accuracy 0.5";
+        assert_eq!(line(vec![vertex("SCHEDULED"), vertex("CREATED")]), format!("waits for task slots{rest}"));
+        assert_eq!(line(vec![vertex("RUNNING"), vertex("SCHEDULED")]), format!("RUNNING{rest}"));
     }
 
     #[test]
