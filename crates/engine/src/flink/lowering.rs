@@ -40,6 +40,8 @@ pub struct Lowering<'s> {
     kept: Vec<Kept>,
     /// The tables of Flink's own connectors, which are read by several tasks.
     partitioned: BTreeSet<String>,
+    /// What a job is called that has no name: a SET of anything forgets the one that the session was given.
+    unnamed: String,
     /// Names the run: versions registered twice under it are one.
     run: String,
     /// Only show what would run.
@@ -57,11 +59,12 @@ impl<'s> Lowering<'s> {
     }
 
     fn begin(mut session: Session, script: &'s Script, run: &str, explaining: bool) -> Result<Self> {
+        let stem = std::path::Path::new(&script.source.name).file_stem();
+        let unnamed = stem.map_or_else(|| "job".to_string(), |stem| stem.to_string_lossy().into_owned());
         if session.job_name().is_none() {
-            let name = std::path::Path::new(&script.source.name).file_stem();
-            session.name_job(&name.map_or_else(|| "job".to_string(), |stem| stem.to_string_lossy().into_owned()))?;
+            session.name_job(&unnamed)?;
         }
-        Ok(Self { session, script, next: 0, steps: 0, kept: Vec::new(), partitioned: BTreeSet::new(), run: run.to_string(), explaining })
+        Ok(Self { session, unnamed, script, next: 0, steps: 0, kept: Vec::new(), partitioned: BTreeSet::new(), run: run.to_string(), explaining })
     }
 
     /// How many steps the script has: jobs, one after the other.
@@ -92,7 +95,7 @@ impl<'s> Lowering<'s> {
         match &located.statement {
             S::CreateTable(create) => {
                 self.session.run(source, located, &Silent, None)?;
-                let job = self.session.job_name().unwrap_or_default();
+                let job = self.job_name();
                 let options = table::options(create, &self.session.config().script_dir, &self.step_key(), &job);
                 if !table::is_our_own(create) {
                     self.partitioned.insert(create.name.value.clone());
@@ -173,6 +176,10 @@ impl<'s> Lowering<'s> {
         lower_query(query, &mut calls)
     }
 
+    fn job_name(&self) -> String {
+        self.session.job_name().unwrap_or_else(|| self.unnamed.clone())
+    }
+
     /// What versions of this step are registered under.
     fn step_key(&self) -> String {
         format!("{}-{}", self.run, self.steps)
@@ -209,7 +216,7 @@ impl<'s> Lowering<'s> {
         let (view, done) = (self.free_name("create_model"), self.free_name("done"));
         let registry = self.registry()?;
         let key = self.step_key();
-        let job = self.session.job_name().unwrap_or_default();
+        let job = self.job_name();
         let run = RunFacts { registry: &registry, key: &key, job: &job };
         let order = self.order(&plan)?;
         let operator = operator::history(&entry, &plan, &columns, (view.clone(), lowered.to_string()), order, &run)
@@ -265,7 +272,7 @@ impl<'s> Lowering<'s> {
                 sql => sql.clone(),
             })
             .collect();
-        let job = self.session.job_name().unwrap_or_default();
+        let job = self.job_name();
         let mut settings = table::settings(self.session.set_so_far(), &self.session.config().script_dir);
         if needed.iter().any(|kept| self.partitioned.contains(&kept.name)) {
             table::let_partitions_be_idle(&mut settings);
@@ -375,7 +382,7 @@ impl Replace for Calls<'_, '_, '_> {
         let (input, needs) = self.input(lowered)?;
         let view = self.lowering.free_name(&lowered.name.to_lowercase());
         let registry = self.lowering.registry()?;
-        let job = self.lowering.session.job_name().unwrap_or_default();
+        let job = self.lowering.job_name();
         let run = RunFacts { registry: &registry, key: &self.key, job: &job };
         let bad_rows = BadRows::from(tables(&plan)?);
         let operator = match node(&plan) {
