@@ -64,7 +64,17 @@ impl<'s> Lowering<'s> {
         if session.job_name().is_none() {
             session.name_job(&unnamed)?;
         }
-        Ok(Self { session, unnamed, script, next: 0, steps: 0, kept: Vec::new(), partitioned: BTreeSet::new(), run: run.to_string(), explaining })
+        Ok(Self {
+            session,
+            unnamed,
+            script,
+            next: 0,
+            steps: 0,
+            kept: Vec::new(),
+            partitioned: BTreeSet::new(),
+            run: run.to_string(),
+            explaining,
+        })
     }
 
     /// How many steps the script has: jobs, one after the other.
