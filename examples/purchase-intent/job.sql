@@ -70,9 +70,15 @@ SELECT
   LAG(purchased_at)    OVER history     AS last_purchased_at,
   LEAD(purchased_at)   OVER history     AS next_purchased_at,
   ROW_NUMBER()         OVER history - 1 AS purchases_so_far,
-  COUNT(*) OVER (PARTITION BY household_id, product_category ORDER BY purchased_at
-                 RANGE BETWEEN INTERVAL '28' DAY PRECEDING AND CURRENT ROW) - 1 AS purchases_28_days
-FROM (SELECT DISTINCT household_id, product_category, purchased_at FROM purchases) AS visit
+  COUNT(*) OVER (PARTITION BY household_id, product_category ORDER BY seconds
+                 RANGE BETWEEN 2419200 PRECEDING AND CURRENT ROW) - 1 AS purchases_28_days    -- 28 days, in seconds
+FROM (
+  -- Flink's batch mode has no RANGE over a TIMESTAMP, but over a number.
+  SELECT DISTINCT
+    household_id, product_category, purchased_at,
+    TIMESTAMPDIFF(SECOND, TIMESTAMP '2017-01-01 00:00:00', purchased_at) AS seconds
+  FROM purchases
+) AS visit
 WINDOW history AS (PARTITION BY household_id, product_category ORDER BY purchased_at);
 
 -- A household's history as a customer. Money is summed as DECIMAL: exactly, and so the same in whatever order rows arrive.

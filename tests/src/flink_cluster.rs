@@ -148,8 +148,8 @@ impl FlinkCluster {
     #[track_caller]
     pub fn kill_task_manager(&mut self) {
         let mut killed = self.task_managers.pop().expect("a task manager is left");
-        let id = fs::read_to_string(killed.log.with_extension("log.pid")).expect("its number");
-        assert!(Command::new("kill").args(["-9", id.trim()]).status().expect("kill").success());
+        let id = pid(&killed).to_string();
+        assert!(Command::new("kill").args(["-9", &id]).status().expect("kill").success());
         killed.keeper.wait().expect("its end");
         self.wait_for_task_managers(self.task_managers.len());
     }
@@ -177,11 +177,41 @@ impl FlinkCluster {
         self.wait_until("/overview", |overview| overview["taskmanagers"] == wanted && overview["slots-total"] == slots);
     }
 
+    /// The process of a task manager.
+    ///
+    /// # Panics
+    /// If there is none, or it has left no number.
+    pub fn task_manager_pid(&self) -> u32 {
+        let running = self.task_managers.last().expect("a task manager");
+        pid(running)
+    }
+
+    /// The process of the job manager.
+    ///
+    /// # Panics
+    /// If it has left no number.
+    pub fn job_manager_pid(&self) -> u32 {
+        pid(&self._job_manager)
+    }
+
+    /// All that the newest task manager has logged.
+    ///
+    /// # Panics
+    /// If there is none, or no log.
+    pub fn task_manager_log(&self) -> String {
+        fs::read_to_string(&self.task_managers.last().expect("a task manager").log).expect("a log")
+    }
+
     /// The last lines of what its processes have logged.
     pub fn logs(&self) -> String {
         let all = self.task_managers.iter().chain([&self._job_manager]);
         all.map(|kept| format!("--- {}\n{}\n", kept.log.display(), kept.log())).collect()
     }
+}
+
+fn pid(kept: &Kept) -> u32 {
+    let id = fs::read_to_string(kept.log.with_extension("log.pid")).expect("its number");
+    id.trim().parse().expect("a number")
 }
 
 impl Kept {
@@ -199,7 +229,13 @@ impl Kept {
         let log = folder.join(format!("{name}.log"));
         let mut command = Command::new("sh");
         command.args(["-c", KEEPER, "keeper", "java"]);
-        command.args([&format!("-Xmx{heap}"), "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]);
+        // What is held softly is let go at the first look, so that what is kept by mistake is told from what is kept for later.
+        command.args([
+            &format!("-Xmx{heap}"),
+            "-XX:+UseSerialGC",
+            "-XX:TieredStopAtLevel=1",
+            "-XX:SoftRefLRUPolicyMSPerMB=0",
+        ]);
         for package in
             ["java.util", "java.util.concurrent", "java.lang", "java.lang.reflect", "java.net", "java.time", "java.nio"]
         {

@@ -117,6 +117,8 @@ fn in_one_process(place: &Workplace, program: &Value) -> Outcome {
     let folder = data_set("flink", &[".source"]);
     let mut java = Command::new("java");
     java.args(["-Xmx1g", "--add-opens=java.base/java.util=ALL-UNNAMED", "--add-opens=java.base/java.lang=ALL-UNNAMED"]);
+    let test = std::env::current_exe().expect("a process knows its own file");
+    java.arg(format!("-Dtidegate.flink.library={}", test.with_file_name("libtidegate_flink.so").display()));
     let classes = format!("{}:{}", folder.join("*").display(), folder.join("flink/*").display());
     java.args(["-cp", &classes, "tidegate.flink.job.Program", &argument, "--wait"]);
     Outcome::of(java.output().expect("java starts"))
@@ -168,7 +170,10 @@ fn what_is_wrong_is_told(user: &User) {
     );
     let mut unknown = endless("a", "datagen", query);
     unknown["statements"][0] = json!({ "spell": "abracadabra" });
-    refused(unknown, &["does not know the kind of step 'spell'"]);
+    refused(
+        unknown,
+        &["job.json begins as a program does, but is none: unknown variant `spell`", "explain --flink --json"],
+    );
     refused(json!({ "name": "a", "mode": "batch", "inserts": [] }), &["nothing to insert"]);
 
     let steps = json!([endless("a", "datagen", query), endless("b", "datagen", query)]);

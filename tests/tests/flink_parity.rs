@@ -6,8 +6,9 @@ use std::path::Path;
 
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
-use tidegate_tests::Workplace;
+use tidegate_tests::data::{complete_journey, elec};
 use tidegate_tests::flink_cluster::FlinkCluster;
+use tidegate_tests::{Outcome, Workplace};
 
 const ROWS: usize = 3_000;
 const SEED: u64 = 41;
@@ -114,6 +115,49 @@ fn difference(place: &Workplace) -> Option<String> {
     (ours != theirs).then(|| format!("{} models here, {} in Flink, and not the same", ours.len(), theirs.len()))
 }
 
+/// Runs a script here and on a cluster, each with an output folder and a registry of its own.
+fn both(place: &Workplace, cluster: &FlinkCluster, script: &str, more: &[&str]) -> (Outcome, Outcome) {
+    let parameters = |output: &str, registry: &str| {
+        let output = format!("output={}", place.path(output).display());
+        let registry = format!("registry.path={}", place.path(registry).display());
+        let own = ["--param".to_string(), output, "-s".to_string(), registry, "-q".to_string()];
+        own.into_iter().chain(more.iter().map(ToString::to_string)).collect::<Vec<_>>()
+    };
+    let tidegate = |command: &[&str], own: Vec<String>| {
+        place.tidegate(&command.iter().copied().chain(own.iter().map(String::as_str)).collect::<Vec<_>>())
+    };
+    let archive = FlinkCluster::archive().display().to_string();
+    let submit = ["submit", script, "--flink", cluster.url(), "--jar", &archive, "--parallelism", "2"];
+    (
+        tidegate(&["run", script], parameters("ours", "models-ours")),
+        tidegate(&submit, parameters("flink", "models-flink")),
+    )
+}
+
+#[test]
+fn examples_give_the_same_here_and_in_flink() {
+    let cluster = FlinkCluster::start(1, 4);
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+    let (elec, purchases) = (format!("data={}", elec().display()), format!("data={}", complete_journey().display()));
+    let cases: [(&str, &[&str]); 2] = [
+        ("electricity/job.sql", &["--param", &elec]),
+        ("purchase-intent/job.sql", &["--param", &purchases, "--param", "rows=20000"]),
+    ];
+    for (example, more) in cases {
+        let place = Workplace::new();
+        let (ours, flink) = both(&place, &cluster, &examples.join(example).display().to_string(), more);
+        assert_eq!(ours.code, Some(0), "{example}: {}", ours.stderr);
+        assert_eq!(flink.code, Some(0), "{example}: {}", flink.stderr);
+        // Jobs print their ids, which are of 32 digits; all else are tables.
+        let is_id = |line: &&str| line.len() == 32 && line.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let shown = |text: &str| text.lines().filter(|line| !is_id(line)).map(str::to_string).collect::<Vec<_>>();
+        let (shown_here, shown_there) = (shown(&ours.stdout), shown(&flink.stdout));
+        assert!(!shown_here.is_empty(), "{example} shows something");
+        assert_eq!(shown_here, shown_there, "{example}");
+        assert_eq!(models(&place.path("models-ours")), models(&place.path("models-flink")), "{example}");
+    }
+}
+
 #[test]
 fn scripts_give_the_same_here_and_in_flink() {
     let cluster = FlinkCluster::start(1, 4);
@@ -127,22 +171,7 @@ fn scripts_give_the_same_here_and_in_flink() {
         place.write("colors.csv", "name,warmth\nred,1.5\nblue,-0.5\ngrün,0.25\n");
         let path = place.write("job.sql", &script);
         let path = path.display().to_string();
-        let ours = place.tidegate(&["run", &path, "-s", "registry.path=models-ours", "--param", "output=ours", "-q"]);
-        let flink = place.tidegate(&[
-            "submit",
-            &path,
-            "-s",
-            "registry.path=models-flink",
-            "--param",
-            "output=flink",
-            "-q",
-            "--flink",
-            cluster.url(),
-            "--jar",
-            &FlinkCluster::archive().display().to_string(),
-            "--parallelism",
-            "2",
-        ]);
+        let (ours, flink) = both(&place, &cluster, &path, &[]);
         if ours.code != Some(0) || flink.code != Some(0) {
             wrong.push(format!("=== {name}\nhere: {}\nin Flink: {}", ours.stderr, flink.stderr));
         } else if let Some(difference) = difference(&place) {

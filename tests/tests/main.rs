@@ -7,6 +7,7 @@ mod dead_before_done;
 mod flink;
 mod flink_catalog;
 mod flink_cluster;
+mod flink_faults;
 mod flink_kafka;
 mod flink_metrics;
 mod flink_parity;

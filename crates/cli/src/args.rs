@@ -128,7 +128,7 @@ pub(crate) struct RunArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct SubmitArgs {
-    /// The script; - for standard input
+    /// The script, or what explain --flink --json made of one; - for standard input
     #[arg(value_name = "FILE")]
     pub(crate) script: PathBuf,
     /// The address of the cluster's REST API, such as http://localhost:8081

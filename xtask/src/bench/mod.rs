@@ -3,6 +3,7 @@
 //! A bench is a function that returns measurements; [`BENCHES`] names them all. Progress goes to standard error, results to
 //! standard output: a table, or with `--json` one object a line.
 
+mod flink;
 mod keyed;
 mod linear;
 mod measurement;
@@ -36,6 +37,7 @@ struct Bench {
 }
 
 const BENCHES: &[Bench] = &[
+    Bench { name: "flink", about: flink::ABOUT, run: flink::run },
     Bench { name: "keyed", about: keyed::ABOUT, run: keyed::run },
     Bench { name: "linear", about: linear::ABOUT, run: linear::run },
     Bench { name: "nexmark", about: nexmark::ABOUT, run: nexmark::run },

@@ -48,6 +48,11 @@ pub(crate) struct Task {
     threads: usize,
     /// Of training on history, which predicts nothing: how often the rows are learned.
     history: Option<u64>,
+    /// Panics when so many rows have been seen: for a test of what becomes of a job and its task manager then. What is shipped does not
+    /// know it.
+    #[cfg(debug_assertions)]
+    #[serde(default)]
+    panic_at_row: Option<u64>,
 }
 
 /// What a column by which rows are spread holds.
@@ -110,6 +115,10 @@ impl Learner {
     /// Learns and predicts rows that Java has written, writes the outputs for Java, and gives the bytes of their texts.
     pub(crate) fn process(&mut self, rows: &Rows<'_>, output: &mut [u8]) -> Result<Vec<u8>, Failure> {
         let read = batch::read(&self.schema, rows)?;
+        #[cfg(debug_assertions)]
+        if self.task.panic_at_row.is_some_and(|row| row < self.rows_seen + rows.rows as u64) {
+            panic!("row {} was one too many", self.rows_seen);
+        }
         if self.task.history.is_some() {
             return self.learn(&read, output, rows.capacity);
         }

@@ -8,7 +8,7 @@ use crate::args::{GlobalArgs, SubmitArgs};
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::flink::rest::Client;
-use crate::flink::submit::{SubmitOptions, path_on_cluster};
+use crate::flink::submit::{Steps, SubmitOptions, path_on_cluster};
 use crate::flink::{self, jar};
 use crate::observer::Reporter;
 use crate::script::{ScriptText, config, parameters};
@@ -16,12 +16,18 @@ use crate::stop::Stop;
 
 pub(crate) fn submit(global: &GlobalArgs, args: &SubmitArgs, console: &Console) -> Result<(), Failure> {
     let text = ScriptText::open(&args.script)?;
-    let parameters = parameters(&args.session)?;
-    let script = text.parse_whole(&parameters, console)?;
-    let mut config = config(global, &args.session, parameters, &text.folder);
-    config.settings = settings(args);
+    let script;
     // A mistake is told before anything is asked of the cluster.
-    let mut lowering = Lowering::new(config, &script, &run_name())?;
+    let steps = match text.text.trim_start().starts_with(['{', '[']) {
+        true => Steps::of_programs(&text.name, &text.text)?.with_settings(&settings(args)),
+        false => {
+            let parameters = parameters(&args.session)?;
+            script = text.parse_whole(&parameters, console)?;
+            let mut config = config(global, &args.session, parameters, &text.folder);
+            config.settings = settings(args);
+            Steps::Script(Box::new(Lowering::new(config, &script, &run_name())?))
+        }
+    };
     let client = Client::new(&args.flink)?;
     let jar = jar::find(args.jar.as_deref())?;
     let options = SubmitOptions {
@@ -32,7 +38,7 @@ pub(crate) fn submit(global: &GlobalArgs, args: &SubmitArgs, console: &Console) 
     };
     let stop = Stop::on_signals().map_err(|error| Failure::Storage(format!("cannot listen for Ctrl-C: {error}")))?;
     let reporter = Reporter::new(console, &stop);
-    let submitted = flink::submit::submit(&client, &jar, &mut lowering, &options, (console, &reporter, &stop));
+    let submitted = flink::submit::submit(&client, &jar, steps, &options, (console, &reporter, &stop));
     reporter.end();
     submitted
 }

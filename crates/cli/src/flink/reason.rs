@@ -39,7 +39,11 @@ impl Reason {
         let of_machine =
             ["java.lang.OutOfMemoryError", "java.lang.NoClassDefFoundError", "java.lang.ClassNotFoundException"];
         let of_machine = of_machine.contains(&self.class.as_str()) || self.class == "java.lang.UnsatisfiedLinkError";
-        !self.class.is_empty() && !of_machine && !of_cluster.iter().any(|package| self.class.starts_with(package))
+        let of_tidegate = self.message.starts_with("a bug in Tidegate");
+        !self.class.is_empty()
+            && !of_machine
+            && !of_tidegate
+            && !of_cluster.iter().any(|package| self.class.starts_with(package))
     }
 
     /// Whether it says only that the job is not started again.

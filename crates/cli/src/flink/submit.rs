@@ -31,15 +31,68 @@ pub(crate) struct SubmitOptions {
     pub(crate) watch: bool,
 }
 
+/// What is submitted, a step after the other.
+pub(crate) enum Steps<'s> {
+    /// Those of a script.
+    Script(Box<Lowering<'s>>),
+    /// Programs as they are.
+    Programs(std::vec::IntoIter<Program>),
+}
+
+impl Steps<'_> {
+    /// The programs that `tidegate explain --flink --json` prints, or a list of them.
+    pub(crate) fn of_programs(name: &str, text: &str) -> Result<Self, Failure> {
+        let unreadable = |error: serde_json::Error| {
+            Failure::command(format!("{name} begins as a program does, but is none: {error}"))
+                .with_help("tidegate explain --flink --json prints the programs of a script")
+        };
+        let programs: Vec<Program> = match text.trim_start().starts_with('[') {
+            true => serde_json::from_str(text).map_err(unreadable)?,
+            false => {
+                serde_json::Deserializer::from_str(text).into_iter().collect::<Result<_, _>>().map_err(unreadable)?
+            }
+        };
+        Ok(Self::Programs(programs.into_iter()))
+    }
+
+    /// Programs with settings that win over their own; a script has taken them already.
+    pub(crate) fn with_settings(self, settings: &[(String, String)]) -> Self {
+        match self {
+            Self::Programs(programs) => {
+                let with = |mut program: Program| {
+                    program.settings.extend(settings.iter().cloned());
+                    program
+                };
+                Self::Programs(programs.map(with).collect::<Vec<_>>().into_iter())
+            }
+            script @ Self::Script(_) => script,
+        }
+    }
+
+    fn count(&self) -> usize {
+        match self {
+            Self::Script(script) => script.steps(),
+            Self::Programs(programs) => programs.len(),
+        }
+    }
+
+    fn next(&mut self, observer: &dyn Observer) -> Result<Option<Program>, Failure> {
+        match self {
+            Self::Script(script) => Ok(script.next_program(observer)?),
+            Self::Programs(programs) => Ok(programs.next()),
+        }
+    }
+}
+
 /// Submits the steps of a script: each when the one before it has come to its end. What the script shows on the way goes to `observer`.
 pub(crate) fn submit(
     client: &Client,
     jar: &std::path::Path,
-    script: &mut Lowering<'_>,
+    mut script: Steps<'_>,
     options: &SubmitOptions,
     (console, observer, stop): (&Console, &dyn Observer, &Stop),
 ) -> Result<(), Failure> {
-    let steps = script.steps();
+    let steps = script.count();
     if options.detach && steps > 1 {
         return Err(Failure::command(format!(
             "--detach: the script has {steps} steps, each of which begins when the one before it has ended"
@@ -54,7 +107,7 @@ pub(crate) fn submit(
     client.check_version()?;
     let jar = jar::on_cluster(client, jar)?;
     let mut step = 0;
-    while let Some(program) = script.next_program(observer)? {
+    while let Some(program) = script.next(observer)? {
         step += 1;
         let id = started(client, &jar, &program, options)?;
         told(client, &id, &program, (step, steps), console);

@@ -14,23 +14,35 @@ mod table;
 mod trainer;
 mod writing;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use jni::JNIEnv;
-use jni::objects::{JByteBuffer, JObjectArray, JString};
+use jni::objects::{JByteBuffer, JClass, JObjectArray, JString};
 use jni::sys::{jint, jlong};
 
 use crate::batch::Rows;
-use crate::exception::Failure;
+use crate::exception::{Failure, guarded};
 
 fn refuse<T>(what: &str) -> Result<T, Failure> {
     Err(Failure::Contract(what.to_string()))
+}
+
+/// `tidegate.flink.Native`: `public static native int owned()`, how many values Java owns.
+#[unsafe(no_mangle)]
+pub extern "system" fn Java_tidegate_flink_Native_owned<'l>(mut env: JNIEnv<'l>, _class: JClass<'l>) -> jint {
+    guarded(&mut env, |_| Ok(jint::try_from(OWNED.load(Ordering::Relaxed)).unwrap_or(jint::MAX)))
 }
 
 fn length(what: &str, value: jint) -> Result<usize, Failure> {
     usize::try_from(value).map_err(|_| Failure::Contract(format!("{what} cannot be {value}")))
 }
 
+/// How many values Java owns.
+static OWNED: AtomicUsize = AtomicUsize::new(0);
+
 /// A value that Java owns from now on.
 fn give<T>(value: T) -> jlong {
+    OWNED.fetch_add(1, Ordering::Relaxed);
     Box::into_raw(Box::new(value)) as jlong
 }
 
@@ -48,6 +60,7 @@ fn borrow<'h, T>(handle: jlong) -> Result<&'h mut T, Failure> {
 /// Drops the value of a handle; of 0, nothing.
 fn free<T>(handle: jlong) {
     if handle != 0 {
+        OWNED.fetch_sub(1, Ordering::Relaxed);
         // SAFETY: as in `borrow`; Java forgets the handle before it calls this, once.
         drop(unsafe { Box::from_raw(handle as *mut T) });
     }

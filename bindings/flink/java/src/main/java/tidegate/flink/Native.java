@@ -30,6 +30,9 @@ public final class Native {
     // Loading this class has done it.
   }
 
+  /** How many handles are open, in this class loader. When the last one is closed, what native code held is gone. */
+  public static native int owned();
+
   private static void find() {
     String given = System.getProperty(PROPERTY);
     if (given != null) {

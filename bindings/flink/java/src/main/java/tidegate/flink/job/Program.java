@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import org.apache.flink.api.common.JobExecutionResult;
 import org.apache.flink.api.common.RuntimeExecutionMode;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.configuration.ExecutionOptions;
@@ -77,7 +78,8 @@ public final class Program {
     try {
       JobClient job = parse(arguments[0]).start();
       try {
-        job.getJobExecutionResult().get();
+        JobExecutionResult result = job.getJobExecutionResult().get();
+        System.out.println("{\"milliseconds\": " + result.getNetRuntime() + "}");
       } catch (Exception error) {
         throw new TidegateException(Reason.of(error), error);
       }

@@ -13,6 +13,7 @@ import org.apache.flink.table.data.GenericRowData;
 import org.apache.flink.table.data.RowData;
 import org.apache.flink.table.data.utils.JoinedRowData;
 import org.apache.flink.table.runtime.typeutils.RowDataSerializer;
+import tidegate.flink.Native;
 import tidegate.flink.batch.Batch;
 import tidegate.flink.batch.Given;
 import tidegate.flink.batch.RowReader;
@@ -142,6 +143,7 @@ abstract class BatchedOperator<F extends BatchFunction> extends AbstractStreamOp
     if (function != null) {
       function.close();
       function = null;
+      LOG.info("{} native values are held by this job here", Native.owned());
     }
     super.close();
   }
