@@ -9,7 +9,7 @@
 //! cluster.start_task_manager();
 //! ```
 //!
-//! Tidegate's archive is not on the cluster's class path: jobs bring it.
+//! Flink's connector for Kafka is on the cluster's class path. Tidegate's archive is not: jobs bring it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -251,7 +251,8 @@ impl Kept {
         let jars = glob::glob(flink.join("flink/*.jar").to_str().expect("UTF-8")).expect("a pattern").flatten();
         let logger = glob::glob(flink.join("log/*.jar").to_str().expect("UTF-8")).expect("a pattern").flatten();
         let jars = jars.filter(|path| !is_silent(path)).chain(logger);
-        let classes = std::env::join_paths(jars).expect("paths without colons");
+        let kafka = glob::glob(flink.join("kafka/*.jar").to_str().expect("UTF-8")).expect("a pattern").flatten();
+        let classes = std::env::join_paths(jars.chain(kafka)).expect("paths without colons");
         let test = std::env::current_exe().expect("a process knows its own file");
         let library = test.with_file_name("libtidegate_flink.so");
         let log = folder.join(format!("{name}.log"));

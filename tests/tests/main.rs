@@ -8,6 +8,7 @@ mod flink;
 mod flink_catalog;
 mod flink_cluster;
 mod flink_faults;
+mod flink_kafka;
 mod flink_metrics;
 mod flink_parity;
 mod flink_tables;

@@ -9,7 +9,7 @@ use tidegate_sql::flink::{Replace, create_table, lower_query, quoted};
 use tidegate_sql::sqlparser::ast::{Query, TableFactor};
 use tidegate_sql::{CreateModel, CreateView, Insert, Located, ObjectKind, Script, Source, Span};
 
-use super::operator::{self, RunFacts, Unsupported};
+use super::operator::{self, Order, RunFacts, Unsupported};
 use super::program::{Mode, Operator, Program, Statement};
 use super::table;
 use crate::catalog::bad_rows::BadRows;
@@ -38,6 +38,10 @@ pub struct Lowering<'s> {
     /// How many steps there have been.
     steps: usize,
     kept: Vec<Kept>,
+    /// The tables of Flink's own connectors, which are read by several tasks.
+    partitioned: BTreeSet<String>,
+    /// What a job is called that has no name: a SET of anything forgets the one that the session was given.
+    unnamed: String,
     /// Names the run: versions registered twice under it are one.
     run: String,
     /// Only show what would run.
@@ -55,11 +59,22 @@ impl<'s> Lowering<'s> {
     }
 
     fn begin(mut session: Session, script: &'s Script, run: &str, explaining: bool) -> Result<Self> {
+        let stem = std::path::Path::new(&script.source.name).file_stem();
+        let unnamed = stem.map_or_else(|| "job".to_string(), |stem| stem.to_string_lossy().into_owned());
         if session.job_name().is_none() {
-            let name = std::path::Path::new(&script.source.name).file_stem();
-            session.name_job(&name.map_or_else(|| "job".to_string(), |stem| stem.to_string_lossy().into_owned()))?;
+            session.name_job(&unnamed)?;
         }
-        Ok(Self { session, script, next: 0, steps: 0, kept: Vec::new(), run: run.to_string(), explaining })
+        Ok(Self {
+            session,
+            unnamed,
+            script,
+            next: 0,
+            steps: 0,
+            kept: Vec::new(),
+            partitioned: BTreeSet::new(),
+            run: run.to_string(),
+            explaining,
+        })
     }
 
     /// How many steps the script has: jobs, one after the other.
@@ -90,7 +105,11 @@ impl<'s> Lowering<'s> {
         match &located.statement {
             S::CreateTable(create) => {
                 self.session.run(source, located, &Silent, None)?;
-                let options = table::options(create, &self.session.config().script_dir, &self.step_key());
+                let job = self.job_name();
+                let options = table::options(create, &self.session.config().script_dir, &self.step_key(), &job);
+                if !table::is_our_own(create) {
+                    self.partitioned.insert(create.name.value.clone());
+                }
                 let text = create_table(create, &options);
                 self.keep(&create.name.value, BTreeSet::new(), Statement::Sql(text));
             }
@@ -134,7 +153,17 @@ impl<'s> Lowering<'s> {
         Ok(None)
     }
 
-    fn keep(&mut self, name: &str, needs: BTreeSet<String>, statement: Statement) {
+    fn keep(&mut self, name: &str, needs: BTreeSet<String>, mut statement: Statement) {
+        if let Statement::Operator(operator) = &mut statement {
+            // Its state is found again by its name, which therefore nothing else has.
+            let stem = std::mem::take(&mut operator.name);
+            let is_free = |name: &String| {
+                let same = |kept: &Kept| matches!(&kept.statement, Statement::Operator(other) if &other.name == name);
+                !self.kept.iter().any(same)
+            };
+            let mut numbered = (2..).map(|number| format!("{stem} {number}"));
+            operator.name = Some(stem.clone()).filter(is_free).or_else(|| numbered.find(is_free)).unwrap_or(stem);
+        }
         self.kept.retain(|kept| kept.name != name);
         self.kept.push(Kept { name: name.to_string(), needs, statement });
     }
@@ -155,6 +184,10 @@ impl<'s> Lowering<'s> {
         let key = self.step_key();
         let mut calls = Calls { lowering: self, place, key };
         lower_query(query, &mut calls)
+    }
+
+    fn job_name(&self) -> String {
+        self.session.job_name().unwrap_or_else(|| self.unnamed.clone())
     }
 
     /// What versions of this step are registered under.
@@ -193,9 +226,10 @@ impl<'s> Lowering<'s> {
         let (view, done) = (self.free_name("create_model"), self.free_name("done"));
         let registry = self.registry()?;
         let key = self.step_key();
-        let job = self.session.job_name().unwrap_or_default();
+        let job = self.job_name();
         let run = RunFacts { registry: &registry, key: &key, job: &job };
-        let operator = operator::history(&entry, &plan, &columns, (view.clone(), lowered.to_string()), &run)
+        let order = self.order(&plan)?;
+        let operator = operator::history(&entry, &plan, &columns, (view.clone(), lowered.to_string()), order, &run)
             .map_err(|unsupported| refuse(place, unsupported))?;
         self.keep(&view, needs, Statement::Operator(operator));
         // A job needs a sink; the operator gives no rows.
@@ -209,6 +243,14 @@ impl<'s> Lowering<'s> {
     fn is_bounded(&self, plan: &LogicalPlan) -> Result<bool> {
         let tables = tables(plan)?;
         Ok(tables.iter().filter_map(|table| table.downcast_ref::<ConnectorTable>()).all(|t| t.table.is_bounded()))
+    }
+
+    /// The order in which rows come to what learns from them.
+    fn order(&self, plan: &LogicalPlan) -> Result<Order> {
+        let tables = tables(plan)?;
+        let mut tables = tables.iter().filter_map(|table| table.downcast_ref::<ConnectorTable>());
+        let is_partitioned = tables.any(|table| self.partitioned.contains(&table.name));
+        Ok(if is_partitioned { Order::OfEventTime } else { Order::OfSources })
     }
 
     /// The folder of the registry, which is there from now on.
@@ -240,8 +282,11 @@ impl<'s> Lowering<'s> {
                 sql => sql.clone(),
             })
             .collect();
-        let job = self.session.job_name().unwrap_or_default();
-        let settings = table::settings(self.session.set_so_far(), &self.session.config().script_dir);
+        let job = self.job_name();
+        let mut settings = table::settings(self.session.set_so_far(), &self.session.config().script_dir);
+        if needed.iter().any(|kept| self.partitioned.contains(&kept.name)) {
+            table::let_partitions_be_idle(&mut settings);
+        }
         Ok(Program { name: format!("{job}: {what}"), mode, settings, statements, inserts })
     }
 
@@ -347,11 +392,14 @@ impl Replace for Calls<'_, '_, '_> {
         let (input, needs) = self.input(lowered)?;
         let view = self.lowering.free_name(&lowered.name.to_lowercase());
         let registry = self.lowering.registry()?;
-        let job = self.lowering.session.job_name().unwrap_or_default();
+        let job = self.lowering.job_name();
         let run = RunFacts { registry: &registry, key: &self.key, job: &job };
         let bad_rows = BadRows::from(tables(&plan)?);
         let operator = match node(&plan) {
-            Some(Node::Train(train)) => operator::train(train, (view.clone(), input), &bad_rows, &run),
+            Some(Node::Train(train)) => {
+                let order = self.lowering.order(&plan)?;
+                operator::train(train, (view.clone(), input), &bad_rows, order, &run)
+            }
             Some(Node::Predict(predict)) => {
                 if predict.model.0.stands_in && !self.lowering.explaining {
                     return Err(place.refuse_with_help(

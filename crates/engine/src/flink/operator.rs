@@ -15,6 +15,30 @@ use crate::catalog::bad_rows::BadRows;
 use crate::plan::node::{PredictNode, TrainNode};
 use crate::types::sql_type;
 
+/// In which order rows have to come to what learns from them.
+pub(super) enum Order {
+    /// In that of their sources, which one task reads.
+    OfSources,
+    /// Several tasks read partitions of a source, at a pace of their own: what is the same each time is the order of event time.
+    OfEventTime,
+}
+
+impl Order {
+    /// Whether sources are read by one task, and the column by which rows are sorted.
+    fn of(self, model: &str, event_time: Option<&str>) -> Result<(bool, Option<String>), Unsupported> {
+        match (self, event_time) {
+            (Self::OfSources, _) => Ok((true, None)),
+            (Self::OfEventTime, Some(time)) => Ok((false, Some(time.to_string()))),
+            (Self::OfEventTime, None) => unsupported(
+                format!(
+                    "in Flink the partitions of a topic come in no certain order, so model '{model}' would be another one each time"
+                ),
+                "declare an event time, by which the rows are sorted: WATERMARK FOR ts AS ts - INTERVAL '5' SECOND",
+            ),
+        }
+    }
+}
+
 /// Where versions are, and what names a run.
 pub(super) struct RunFacts<'a> {
     pub(super) registry: &'a Path,
@@ -126,6 +150,7 @@ pub(super) fn train(
     node: &TrainNode,
     (view, input): (String, String),
     bad_rows: &BadRows,
+    order: Order,
     run: &RunFacts<'_>,
 ) -> Result<Operator, Unsupported> {
     let entry = &node.model.0;
@@ -151,6 +176,8 @@ pub(super) fn train(
     task["shards"] = forms(&shards).into();
     task["pass_over"] = passes_over(bad_rows)?.into();
     columns.extend(shards);
+    let event_time = node.rowtime.map(|rowtime| name(rowtime.column));
+    let (in_order, sorted_by) = order.of(&entry.name, event_time)?;
     Ok(Operator {
         view,
         input,
@@ -158,8 +185,9 @@ pub(super) fn train(
         name: format!("ML_TRAIN {}", entry.name),
         columns,
         outputs: outputs(&entry.spec),
-        event_time: node.rowtime.map(|rowtime| name(rowtime.column).to_string()),
-        in_order: true,
+        event_time: event_time.map(str::to_string),
+        in_order,
+        sorted_by,
         task,
     })
 }
@@ -198,6 +226,7 @@ pub(super) fn predict(
         outputs: outputs(spec),
         event_time,
         in_order: false,
+        sorted_by: None,
         task: json!({ "registry": run.registry, "reference": model.reference, "pass_over": pass_over }),
     })
 }
@@ -208,6 +237,7 @@ pub(super) fn history(
     plan: &LogicalPlan,
     columns: &crate::job::HistoryColumns,
     (view, input): (String, String),
+    order: Order,
     run: &RunFacts<'_>,
 ) -> Result<Operator, Unsupported> {
     let schema = plan.schema();
@@ -221,6 +251,8 @@ pub(super) fn history(
     task["shards"] = forms(&shards).into();
     task["history"] = entry.training.int("epochs").into();
     reads.extend(shards);
+    let event_time = crate::plan::attribute::rowtime(schema).map(|rowtime| name(rowtime.column));
+    let (in_order, sorted_by) = order.of(&entry.name, event_time)?;
     Ok(Operator {
         view,
         input,
@@ -229,7 +261,8 @@ pub(super) fn history(
         columns: reads,
         outputs: Vec::new(),
         event_time: None,
-        in_order: true,
+        in_order,
+        sorted_by,
         task,
     })
 }

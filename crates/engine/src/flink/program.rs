@@ -62,6 +62,9 @@ pub struct Operator {
     pub event_time: Option<String>,
     /// Whether rows have to come in the order in which their sources give them.
     pub in_order: bool,
+    /// The event time that rows are put in the order of, where their sources give them in no order.
+    #[serde(default)]
+    pub sorted_by: Option<String>,
     /// What native code does; of no matter to Java.
     pub task: Value,
 }
@@ -119,7 +122,11 @@ impl fmt::Display for Operator {
         let columns = self.columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ");
         let outputs: Vec<String> =
             self.outputs.iter().map(|output| format!("{} {}", output.name, output.data_type)).collect();
-        let order = if self.in_order { ", in the order of the sources" } else { "" };
+        let order = match &self.sorted_by {
+            Some(time) => format!(", in the order of {time}"),
+            None if self.in_order => ", in the order of the sources".to_string(),
+            None => String::new(),
+        };
         writeln!(f, "-- operator {}: the temporary view {}", self.name, self.view)?;
         writeln!(f, "--   over   {}", self.input.replace('\n', "\n--          "))?;
         writeln!(f, "--   reads  {columns}{order}")?;

@@ -9,11 +9,23 @@ use tidegate_sql::settings::PARAMETER_PREFIX;
 /// Connectors whose tables are read and written by our own code there, too, so that files mean the same.
 const OUR_OWN: &[&str] = &["filesystem", "datagen", "nexmark"];
 
+fn connector(create: &CreateTable) -> &str {
+    create.options.iter().find(|pair| pair.key == "connector").map_or("", |pair| pair.value.as_str())
+}
+
+/// Whether a table is read and written by our own code.
+pub(super) fn is_our_own(create: &CreateTable) -> bool {
+    OUR_OWN.contains(&connector(create))
+}
+
 /// The options that a table has in Flink.
-pub(super) fn options(create: &CreateTable, folder: &Path, key: &str) -> Vec<(String, String)> {
+pub(super) fn options(create: &CreateTable, folder: &Path, key: &str, job: &str) -> Vec<(String, String)> {
     let given = create.options.iter().map(|pair| (pair.key.clone(), pair.value.clone()));
-    let connector = create.options.iter().find(|pair| pair.key == "connector").map_or("", |pair| pair.value.as_str());
-    if !OUR_OWN.contains(&connector) {
+    let connector = connector(create);
+    if connector == "kafka" {
+        return of_topic(given.collect(), &format!("tidegate-{job}-{}", create.name.value));
+    }
+    if !is_our_own(create) {
         return given.collect();
     }
     let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_path_buf());
@@ -27,6 +39,27 @@ pub(super) fn options(create: &CreateTable, folder: &Path, key: &str) -> Vec<(St
         .map(|(key, value)| (key.to_string(), value))
         .chain(given.filter(|(key, _)| key != "connector"))
         .collect()
+}
+
+/// What is not said of a topic is here as it is with `tidegate run`: rows are read when they are committed, and written exactly once.
+fn of_topic(mut options: Vec<(String, String)>, transactions: &str) -> Vec<(String, String)> {
+    let mut unless_said = |key: &str, value: &str| {
+        if !options.iter().any(|(said, _)| said == key) {
+            options.push((key.to_string(), value.to_string()));
+        }
+    };
+    unless_said("properties.isolation.level", "read_committed");
+    unless_said("sink.delivery-guarantee", "exactly-once");
+    // Two that write under one name would end each other's transactions.
+    unless_said("sink.transactional-id-prefix", transactions);
+    // What a broker allows; Flink would ask for an hour.
+    unless_said("properties.transaction.timeout.ms", "900000");
+    options
+}
+
+/// Partitions that nothing comes from do not hold the others back; unless a script says how long they do.
+pub(super) fn let_partitions_be_idle(settings: &mut BTreeMap<String, String>) {
+    settings.entry("table.exec.source.idle-timeout".to_string()).or_insert_with(|| "5 s".to_string());
 }
 
 /// Settings that mean the same in Flink, or that are its own.

@@ -12,13 +12,13 @@ import org.apache.flink.api.common.RuntimeExecutionMode;
 import org.apache.flink.configuration.Configuration;
 import org.apache.flink.configuration.ExecutionOptions;
 import org.apache.flink.configuration.PipelineOptions;
+import org.apache.flink.core.execution.JobClient;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.JsonProcessingException;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.ObjectMapper;
 import org.apache.flink.streaming.api.environment.StreamExecutionEnvironment;
 import org.apache.flink.table.api.EnvironmentSettings;
-import org.apache.flink.table.api.StatementSet;
-import org.apache.flink.table.api.TableResult;
+import org.apache.flink.table.api.bridge.java.StreamStatementSet;
 import org.apache.flink.table.api.bridge.java.StreamTableEnvironment;
 import tidegate.flink.TidegateException;
 import tidegate.flink.metric.TidegateModule;
@@ -76,9 +76,9 @@ public final class Program {
       return;
     }
     try {
-      TableResult job = parse(arguments[0]).start();
+      JobClient job = parse(arguments[0]).start();
       try {
-        JobExecutionResult result = job.getJobClient().orElseThrow().getJobExecutionResult().get();
+        JobExecutionResult result = job.getJobExecutionResult().get();
         System.out.println("{\"milliseconds\": " + result.getNetRuntime() + "}");
       } catch (Exception error) {
         throw new TidegateException(Reason.of(error), error);
@@ -110,7 +110,7 @@ public final class Program {
   }
 
   /** Starts the job and returns as soon as it is submitted. */
-  private TableResult start() {
+  private JobClient start() {
     Configuration configuration = Configuration.fromMap(settings);
     configuration.set(PipelineOptions.NAME, name);
     configuration.set(ExecutionOptions.RUNTIME_MODE, batch ? RuntimeExecutionMode.BATCH : RuntimeExecutionMode.STREAMING);
@@ -126,19 +126,7 @@ public final class Program {
         throw failed(step.summary(), error);
       }
     }
-    return inserted(tables);
-  }
-
-  /** One INSERT is a job by itself, several are one job together. */
-  private TableResult inserted(StreamTableEnvironment tables) {
-    if (inserts.size() == 1) {
-      try {
-        return tables.executeSql(inserts.get(0));
-      } catch (Exception error) {
-        throw failed(Step.summary(inserts.get(0)), error);
-      }
-    }
-    StatementSet set = tables.createStatementSet();
+    StreamStatementSet set = tables.createStatementSet();
     for (String insert : inserts) {
       try {
         set.addInsertSql(insert);
@@ -147,10 +135,20 @@ public final class Program {
       }
     }
     try {
-      return set.execute();
+      return inserted(streams, set);
     } catch (Exception error) {
-      throw failed(name, error);
+      throw failed(inserts.size() == 1 ? Step.summary(inserts.get(0)) : name, error);
     }
+  }
+
+  /** The INSERT statements are one job together. */
+  private JobClient inserted(StreamExecutionEnvironment streams, StreamStatementSet set) throws Exception {
+    if (batch) {
+      return set.execute().getJobClient().orElseThrow();
+    }
+    set.attachAsDataStream();
+    Uids.assign(streams.getTransformations());
+    return streams.executeAsync(name);
   }
 
   private static TidegateException failed(String summary, Exception error) {

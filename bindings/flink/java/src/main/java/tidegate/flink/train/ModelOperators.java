@@ -31,11 +31,11 @@ import tidegate.flink.batch.RowWriter;
  *
  * <pre>
  * {"view": "…", "input": "SELECT …", "function": "ML_TRAIN", "name": "ML_TRAIN intent", "columns": [{"name": "price", "form": "NUMBER"}],
- *  "outputs": [{"name": "predicted", "type": "BOOLEAN"}], "event_time": "ts", "in_order": true, "task": {…}}
+ *  "outputs": [{"name": "predicted", "type": "BOOLEAN"}], "event_time": "ts", "in_order": false, "sorted_by": "ts", "task": {…}}
  * </pre>
  *
  * {@code task} is for native code alone. {@code in_order}: the query runs with parallelism 1, so that its rows come in the order in which
- * its sources give them.
+ * its sources give them. {@code sorted_by}: rows come in the order of that event time, however their sources give them.
  */
 public final class ModelOperators {
   private ModelOperators() {}
@@ -87,8 +87,12 @@ public final class ModelOperators {
         };
 
     DataStream<RowData> rows = rows(tables, input, operator.get("in_order").asBoolean());
-    RowType type = rowType(inputs, names, outputs, outputNames);
     String name = operator.get("name").asText();
+    JsonNode sortedBy = operator.path("sorted_by");
+    if (sortedBy.isTextual()) {
+      rows = InTimeOrder.sort(rows, inputs, names.indexOf(sortedBy.asText()), name + ", its rows in order");
+    }
+    RowType type = rowType(inputs, names, outputs, outputNames);
     SingleOutputStreamOperator<RowData> result = rows.transform(name, InternalTypeInfo.of(type), made).uid(name);
     if (made instanceof TrainOperator) {
       result.setParallelism(1).setMaxParallelism(1);
