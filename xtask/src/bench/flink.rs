@@ -35,7 +35,7 @@ pub fn run(request: &Request) -> Result<Vec<Measurement>> {
     let rows = request.rows.unwrap_or(ROWS);
     let mut measurements = Vec::new();
     for parallelism in [1, 2] {
-        for step in 0..STEPS.len() {
+        for (step, work) in STEPS.iter().enumerate() {
             let system = format!("flink, parallelism {parallelism}");
             if request.only.as_ref().is_some_and(|only| !system.contains(only.as_str())) {
                 continue;
@@ -48,7 +48,7 @@ pub fn run(request: &Request) -> Result<Vec<Measurement>> {
             java.args(["-cp", &classes, "tidegate.flink.job.Program"])
                 .arg(format!("@{}", program.display()))
                 .arg("--wait");
-            let (mut measured, printed) = Measurement::of_printing_program(STEPS[step], &system, rows, &java)?;
+            let (mut measured, printed) = Measurement::of_printing_program(work, &system, rows, &java)?;
             let milliseconds = printed.last().and_then(|line| line["milliseconds"].as_f64());
             measured.wall_s = milliseconds.ok_or("the job says nothing of its time")? / 1000.0;
             measurements.push(measured);

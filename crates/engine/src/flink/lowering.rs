@@ -231,7 +231,7 @@ impl<'s> Lowering<'s> {
         let order = self.order(&plan)?;
         let operator = operator::history(&entry, &plan, &columns, (view.clone(), lowered.to_string()), order, &run)
             .map_err(|unsupported| refuse(place, unsupported))?;
-        self.keep(&view, needs, Statement::Operator(operator));
+        self.keep(&view, needs, Statement::Operator(Box::new(operator)));
         // A job needs a sink; the operator gives no rows.
         let nothing = format!("CREATE TEMPORARY TABLE {} (`row` INT) WITH ('connector' = 'blackhole')", quoted(&done));
         self.keep(&done, BTreeSet::new(), Statement::Sql(nothing));
@@ -274,11 +274,11 @@ impl<'s> Lowering<'s> {
         let statements = needed
             .iter()
             .map(|kept| match &kept.statement {
-                Statement::Operator(operator) => Statement::Operator(Operator {
+                Statement::Operator(operator) => Statement::Operator(Box::new(Operator {
                     in_order: operator.in_order || in_order.contains(&kept.name),
                     event_time: operator.event_time.clone().filter(|_| mode == Mode::Streaming),
-                    ..operator.clone()
-                }),
+                    ..operator.as_ref().clone()
+                })),
                 sql => sql.clone(),
             })
             .collect();
@@ -412,7 +412,7 @@ impl Replace for Calls<'_, '_, '_> {
             None => return Err(Error::Internal(format!("{} was planned as something else", lowered.name))),
         };
         let operator = operator.map_err(|unsupported| refuse(&place, unsupported))?;
-        self.lowering.keep(&view, needs, Statement::Operator(operator));
+        self.lowering.keep(&view, needs, Statement::Operator(Box::new(operator)));
         Ok(Some(view))
     }
 

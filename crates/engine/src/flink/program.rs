@@ -40,7 +40,7 @@ pub enum Statement {
     /// A statement that declares something.
     Sql(String),
     /// An operator, and the view over it.
-    Operator(Operator),
+    Operator(Box<Operator>),
 }
 
 /// A query, an operator over its rows, and a temporary view over what comes of it.
