@@ -8,6 +8,7 @@ mod flink;
 mod flink_catalog;
 mod flink_cluster;
 mod flink_metrics;
+mod flink_parallel;
 mod flink_parity;
 mod flink_tables;
 mod golden;

@@ -118,6 +118,7 @@ fn training(entry: &ModelEntry, start: Option<u64>, run: &RunFacts<'_>) -> serde
         "delay_ms": 0,
         "pass_over": false,
         "history": null,
+        "distributed": false,
     })
 }
 
@@ -135,6 +136,13 @@ pub(super) fn train(
             "leave PARTITION BY out, or run the script with tidegate run",
         );
     }
+    let distributed = entry.is_distributed();
+    if distributed && !entry.version_points.is_empty() {
+        return unsupported(
+            format!("'version.at' cannot be had in Flink with 'training.distributed': model '{}'", entry.name),
+            "leave one of the two out: the tasks of replicas come to a time at different moments",
+        );
+    }
     let schema = node.input.schema();
     let name = |place: usize| schema.field(place).name().as_str();
     let mut columns = inputs(&entry.spec, node.args.iter().map(|place| name(*place)));
@@ -150,6 +158,13 @@ pub(super) fn train(
     task["delay_ms"] = node.rowtime.map_or(0, |rowtime| rowtime.delay_ms).into();
     task["shards"] = forms(&shards).into();
     task["pass_over"] = passes_over(bad_rows)?.into();
+    task["distributed"] = distributed.into();
+    let (mut replicas, mut sync_rows) = (0, 0);
+    if distributed {
+        task["threads"] = 1.into();
+        replicas = entry.replicas();
+        sync_rows = (entry.training.int("training.sync-rows") as u64 / replicas as u64).max(1);
+    }
     columns.extend(shards);
     Ok(Operator {
         view,
@@ -159,7 +174,9 @@ pub(super) fn train(
         columns,
         outputs: outputs(&entry.spec),
         event_time: node.rowtime.map(|rowtime| name(rowtime.column).to_string()),
-        in_order: true,
+        in_order: !distributed,
+        replicas,
+        sync_rows,
         task,
     })
 }
@@ -198,6 +215,8 @@ pub(super) fn predict(
         outputs: outputs(spec),
         event_time,
         in_order: false,
+        replicas: 0,
+        sync_rows: 0,
         task: json!({ "registry": run.registry, "reference": model.reference, "pass_over": pass_over }),
     })
 }
@@ -230,6 +249,8 @@ pub(super) fn history(
         outputs: Vec::new(),
         event_time: None,
         in_order: true,
+        replicas: 0,
+        sync_rows: 0,
         task,
     })
 }

@@ -62,6 +62,12 @@ pub struct Operator {
     pub event_time: Option<String>,
     /// Whether rows have to come in the order in which their sources give them.
     pub in_order: bool,
+    /// How many replicas learn in tasks of their own; 0: one task learns.
+    #[serde(default)]
+    pub replicas: usize,
+    /// After how many rows of its own a replica asks for what all have learned.
+    #[serde(default)]
+    pub sync_rows: u64,
     /// What native code does; of no matter to Java.
     pub task: Value,
 }
@@ -119,7 +125,11 @@ impl fmt::Display for Operator {
         let columns = self.columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ");
         let outputs: Vec<String> =
             self.outputs.iter().map(|output| format!("{} {}", output.name, output.data_type)).collect();
-        let order = if self.in_order { ", in the order of the sources" } else { "" };
+        let order = match (self.in_order, self.replicas) {
+            (true, _) => ", in the order of the sources".to_string(),
+            (false, 0) => String::new(),
+            (false, replicas) => format!(", in {replicas} tasks"),
+        };
         writeln!(f, "-- operator {}: the temporary view {}", self.name, self.view)?;
         writeln!(f, "--   over   {}", self.input.replace('\n', "\n--          "))?;
         writeln!(f, "--   reads  {columns}{order}")?;
