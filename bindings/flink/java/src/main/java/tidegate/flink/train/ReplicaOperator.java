@@ -45,7 +45,7 @@ final class ReplicaOperator extends TrainOperator implements OperatorEventHandle
   static final int OF_ALL = -1;
 
   /** So many rows a replica holds before it has a merge called off. */
-  private static final int HELD_ROWS_MAX = 65_536;
+  private static final int HELD_ROWS_MAX = 16_384;
 
   /** How long the coordinator may take for an answer: it waits for nobody, but may be merging. */
   private static final long ANSWER_SECONDS = 120;
