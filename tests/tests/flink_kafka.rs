@@ -250,6 +250,9 @@ fn stopped_and_resumed_on_more_tasks<'a>(messages: &'a [(usize, String)], cluste
         job.wait_for_predictions(messages.len() * (from - 20) / 100, &mut None);
         job.produce(from, to);
         let id = ids.last().expect("an id").as_str();
+        // All its tasks are there.
+        let is_complete = |page: &Value| page["counts"]["completed"].as_u64() >= Some(1);
+        cluster.wait_until(&format!("/jobs/{id}/checkpoints"), is_complete);
         let mut stop = vec!["jobs", "stop", id, "--flink", cluster.url()];
         if to == 100 {
             let read = |id: &String| {
