@@ -5,7 +5,6 @@
 
 #![allow(unsafe_code, unreachable_pub, non_snake_case)]
 
-mod merger;
 mod metric;
 mod model;
 mod predictor;

@@ -2,7 +2,7 @@
 
 use jni::JNIEnv;
 use jni::objects::{JByteArray, JByteBuffer, JClass, JString};
-use jni::sys::{jbyteArray, jint, jlong, jlongArray, jstring};
+use jni::sys::{jbyteArray, jint, jlong, jstring};
 
 use super::{Batch, borrow, free, give};
 use crate::exception::guarded;
@@ -102,73 +102,4 @@ pub extern "system" fn Java_tidegate_flink_train_NativeTrainer_figures__J<'l>(
     handle: jlong,
 ) -> jstring {
     guarded(&mut env, |env| Ok(env.new_string(borrow::<Learner>(handle)?.figures())?.into_raw() as usize)) as jstring
-}
-
-/// `static native byte[] report(long handle)`
-#[unsafe(no_mangle)]
-pub extern "system" fn Java_tidegate_flink_train_NativeTrainer_report__J<'l>(
-    mut env: JNIEnv<'l>,
-    _class: JClass<'l>,
-    handle: jlong,
-) -> jbyteArray {
-    let report = guarded(&mut env, |env| {
-        let report = borrow::<Learner>(handle)?.report()?;
-        Ok(env.byte_array_from_slice(&report)?.into_raw() as usize)
-    });
-    report as jbyteArray
-}
-
-/// `static native byte[] lastReport(long handle)`
-#[unsafe(no_mangle)]
-pub extern "system" fn Java_tidegate_flink_train_NativeTrainer_lastReport__J<'l>(
-    mut env: JNIEnv<'l>,
-    _class: JClass<'l>,
-    handle: jlong,
-) -> jbyteArray {
-    let report = guarded(&mut env, |env| {
-        let report = borrow::<Learner>(handle)?.last_report()?;
-        Ok(env.byte_array_from_slice(&report)?.into_raw() as usize)
-    });
-    report as jbyteArray
-}
-
-/// `static native void release(long handle)`
-#[unsafe(no_mangle)]
-pub extern "system" fn Java_tidegate_flink_train_NativeTrainer_release__J<'l>(
-    mut env: JNIEnv<'l>,
-    _class: JClass<'l>,
-    handle: jlong,
-) {
-    guarded(&mut env, |_| borrow::<Learner>(handle)?.release());
-}
-
-/// `static native void goOn(long handle, long round, byte[] merged)`
-#[unsafe(no_mangle)]
-pub extern "system" fn Java_tidegate_flink_train_NativeTrainer_goOn__JJ_3B<'l>(
-    mut env: JNIEnv<'l>,
-    _class: JClass<'l>,
-    handle: jlong,
-    round: jlong,
-    merged: JByteArray<'l>,
-) {
-    guarded(&mut env, |env| {
-        let merged = env.convert_byte_array(&merged)?;
-        borrow::<Learner>(handle)?.go_on(round as u64, &merged)
-    });
-}
-
-/// `static native long[] progress(long handle)`
-#[unsafe(no_mangle)]
-pub extern "system" fn Java_tidegate_flink_train_NativeTrainer_progress__J<'l>(
-    mut env: JNIEnv<'l>,
-    _class: JClass<'l>,
-    handle: jlong,
-) -> jlongArray {
-    let progress = guarded(&mut env, |env| {
-        let progress = borrow::<Learner>(handle)?.progress()?;
-        let array = env.new_long_array(progress.len() as jint)?;
-        env.set_long_array_region(&array, 0, &progress)?;
-        Ok(array.into_raw() as usize)
-    });
-    progress as jlongArray
 }
