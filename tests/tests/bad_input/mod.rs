@@ -1,5 +1,6 @@
 //! What a user who got something wrong is told, and the exit code: by the binary, as a user runs it.
 
+mod flink;
 mod interrupted;
 mod names;
 mod parameters;

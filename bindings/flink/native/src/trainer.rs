@@ -66,7 +66,7 @@ enum Form {
 }
 
 /// A model that learns, and the columns that Java writes.
-pub(crate) struct Learner {
+pub(crate) struct JobTrainer {
     trainer: Trainer,
     task: Task,
     schema: SchemaRef,
@@ -76,7 +76,7 @@ pub(crate) struct Learner {
     kept: Option<KeptRows>,
 }
 
-impl Learner {
+impl JobTrainer {
     /// A model that has learned nothing, or what the version has that it goes on from.
     pub(crate) fn open(task: &str) -> Result<Self, Failure> {
         let task: Task = serde_json::from_str(task)
@@ -221,7 +221,7 @@ impl Learner {
         Ok(state)
     }
 
-    /// Goes on from what [`Learner::snapshot`] gave.
+    /// Goes on from what [`JobTrainer::snapshot`] gave.
     pub(crate) fn restore(&mut self, state: &[u8]) -> Result<(), Failure> {
         let Some((rows_seen, state)) = state.split_first_chunk() else {
             return Err(Failure::Contract(format!("the state of model '{}' is cut off", self.task.spec.name)));

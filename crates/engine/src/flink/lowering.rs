@@ -202,6 +202,9 @@ impl<'s> Lowering<'s> {
     }
 
     fn inserts(&mut self, place: &Place<'_>, inserts: &[Insert]) -> Result<Program> {
+        if let Some(lost) = table::lost(self.session.set_so_far()) {
+            return Err(refuse(place, lost));
+        }
         let (mut texts, mut needs, mut bounded) = (Vec::new(), BTreeSet::new(), true);
         for insert in inserts {
             let place = place.at(Some(insert.span));

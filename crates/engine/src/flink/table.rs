@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use tidegate_sql::CreateTable;
-use tidegate_sql::settings::PARAMETER_PREFIX;
+
+use super::operator::Unsupported;
 
 /// Connectors whose tables are read and written by our own code there, too, so that files mean the same.
 const OUR_OWN: &[&str] = &["filesystem", "datagen", "nexmark"];
@@ -62,6 +63,17 @@ pub(super) fn let_partitions_be_idle(settings: &mut BTreeMap<String, String>) {
     settings.entry("table.exec.source.idle-timeout".to_string()).or_insert_with(|| "5 s".to_string());
 }
 
+/// A setting that would be lost in Flink, if one is set, and what to do.
+pub(super) fn lost(set: &[(String, String)]) -> Option<Unsupported> {
+    let late_rows = set.iter().any(|(key, _)| key == "table.exec.late-rows.table");
+    late_rows.then(|| Unsupported {
+        message:
+            "late rows cannot be written to a table in Flink ('table.exec.late-rows.table'): it drops and counts them"
+                .into(),
+        help: "RESET 'table.exec.late-rows.table' before, or run the script with tidegate run",
+    })
+}
+
 /// Settings that mean the same in Flink, or that are its own.
 pub(super) fn settings(set: &[(String, String)], script_dir: &Path) -> BTreeMap<String, String> {
     // Times without a zone are those of UTC here.
@@ -87,7 +99,8 @@ pub(super) fn settings(set: &[(String, String)], script_dir: &Path) -> BTreeMap<
             key if key.starts_with("restart-strategy.") => {
                 settings.insert(key.to_string(), value.clone());
             }
-            _ => debug_assert!(!key.is_empty() || key.starts_with(PARAMETER_PREFIX)),
+            // How the embedded engine works, or what the lowering has taken by itself.
+            _ => {}
         }
     }
     settings

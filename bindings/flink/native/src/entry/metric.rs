@@ -4,20 +4,9 @@ use jni::JNIEnv;
 use jni::objects::{JByteArray, JByteBuffer, JClass, JObjectArray, JString};
 use jni::sys::{jbyteArray, jdoubleArray, jint, jsize, jstring};
 
-use super::Batch;
+use super::{Batch, give_bytes, give_text, string, strings};
 use crate::exception::{Failure, guarded};
 use crate::metric::{Call, describe};
-
-/// The elements of a `String[]`.
-fn texts(env: &mut JNIEnv<'_>, array: &JObjectArray<'_>) -> Result<Vec<String>, Failure> {
-    let mut texts = Vec::new();
-    for place in 0..env.get_array_length(array)? {
-        let element = JString::from(env.get_object_array_element(array, place)?);
-        texts.push(env.get_string(&element)?.into());
-        env.delete_local_ref(element)?;
-    }
-    Ok(texts)
-}
 
 /// The elements of a `byte[][]`.
 fn states(env: &mut JNIEnv<'_>, array: &JObjectArray<'_>) -> Result<Vec<Vec<u8>>, Failure> {
@@ -31,8 +20,8 @@ fn states(env: &mut JNIEnv<'_>, array: &JObjectArray<'_>) -> Result<Vec<Vec<u8>>
 }
 
 fn call(env: &mut JNIEnv<'_>, metric: &JString<'_>, parameters: &JObjectArray<'_>) -> Result<Call, Failure> {
-    let metric: String = env.get_string(metric)?.into();
-    Call::new(&metric, &texts(env, parameters)?)
+    let metric = string(env, metric)?;
+    Call::new(&metric, &strings(env, parameters)?)
 }
 
 /// `static native String describe()`
@@ -41,8 +30,7 @@ pub extern "system" fn Java_tidegate_flink_metric_NativeMetric_describe<'l>(
     mut env: JNIEnv<'l>,
     _class: JClass<'l>,
 ) -> jstring {
-    // An address, which has a default.
-    guarded(&mut env, |env| Ok(env.new_string(describe())?.into_raw() as usize)) as jstring
+    give_text(&mut env, |_| Ok(describe()))
 }
 
 /// `static native String forms(String metric, String[] types)`
@@ -53,12 +41,10 @@ pub extern "system" fn Java_tidegate_flink_metric_NativeMetric_forms<'l>(
     metric: JString<'l>,
     types: JObjectArray<'l>,
 ) -> jstring {
-    let forms = guarded(&mut env, |env| {
-        let metric: String = env.get_string(&metric)?.into();
-        let forms = Call::new(&metric, &[])?.forms(&texts(env, &types)?)?;
-        Ok(env.new_string(forms)?.into_raw() as usize)
-    });
-    forms as jstring
+    give_text(&mut env, |env| {
+        let metric = string(env, &metric)?;
+        Call::new(&metric, &[])?.forms(&strings(env, &types)?)
+    })
 }
 
 /// `static native void check(String metric, String[] parameters)`
@@ -88,15 +74,13 @@ pub extern "system" fn Java_tidegate_flink_metric_NativeMetric_update<'l>(
     capacity: jint,
     rows: jint,
 ) -> jbyteArray {
-    let updated = guarded(&mut env, |env| {
+    give_bytes(&mut env, |env| {
         let call = call(env, &metric, &parameters)?;
         let state = env.convert_byte_array(&state)?;
-        let forms: String = env.get_string(&forms)?.into();
+        let forms = string(env, &forms)?;
         let batch = Batch { cells: &cells, texts: &texts, text_bytes, capacity, rows };
-        let updated = call.update(&state, &forms, &batch.rows(env)?)?;
-        Ok(env.byte_array_from_slice(&updated)?.into_raw() as usize)
-    });
-    updated as jbyteArray
+        call.update(&state, &forms, &batch.rows(env)?)
+    })
 }
 
 /// `static native byte[] merge(String metric, String[] parameters, byte[][] states)`
@@ -108,11 +92,7 @@ pub extern "system" fn Java_tidegate_flink_metric_NativeMetric_merge<'l>(
     parameters: JObjectArray<'l>,
     states_given: JObjectArray<'l>,
 ) -> jbyteArray {
-    let merged = guarded(&mut env, |env| {
-        let merged = call(env, &metric, &parameters)?.merge(&states(env, &states_given)?)?;
-        Ok(env.byte_array_from_slice(&merged)?.into_raw() as usize)
-    });
-    merged as jbyteArray
+    give_bytes(&mut env, |env| call(env, &metric, &parameters)?.merge(&states(env, &states_given)?))
 }
 
 /// `static native double[] value(String metric, String[] parameters, byte[][] states)`: none, or one number.

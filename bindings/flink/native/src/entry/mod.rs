@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jni::JNIEnv;
 use jni::objects::{JByteBuffer, JClass, JObjectArray, JString};
-use jni::sys::{jint, jlong};
+use jni::sys::{jbyteArray, jint, jlong, jstring};
 
 use crate::batch::Rows;
 use crate::exception::{Failure, guarded};
@@ -64,6 +64,36 @@ fn free<T>(handle: jlong) {
         // SAFETY: as in `borrow`; Java forgets the handle before it calls this, once.
         drop(unsafe { Box::from_raw(handle as *mut T) });
     }
+}
+
+/// Closes a handle: what every class's `close` does.
+fn close<T>(env: &mut JNIEnv<'_>, handle: jlong) {
+    guarded(env, |_| {
+        free::<T>(handle);
+        Ok(())
+    });
+}
+
+/// Runs an entry that gives a `byte[]`.
+fn give_bytes<'l>(env: &mut JNIEnv<'l>, body: impl FnOnce(&mut JNIEnv<'l>) -> Result<Vec<u8>, Failure>) -> jbyteArray {
+    // An address, which has a default.
+    guarded(env, |env| {
+        let bytes = body(env)?;
+        Ok(env.byte_array_from_slice(&bytes)?.into_raw() as usize)
+    }) as jbyteArray
+}
+
+/// Runs an entry that gives a `String`.
+fn give_text<'l>(env: &mut JNIEnv<'l>, body: impl FnOnce(&mut JNIEnv<'l>) -> Result<String, Failure>) -> jstring {
+    guarded(env, |env| {
+        let text = body(env)?;
+        Ok(env.new_string(text)?.into_raw() as usize)
+    }) as jstring
+}
+
+/// A `String`.
+fn string(env: &mut JNIEnv<'_>, text: &JString<'_>) -> Result<String, Failure> {
+    Ok(env.get_string(text)?.into())
 }
 
 /// The texts of a `String[]`.

@@ -4,7 +4,7 @@ use jni::JNIEnv;
 use jni::objects::{JByteBuffer, JClass, JString};
 use jni::sys::{jboolean, jbyteArray, jint, jlong, jstring};
 
-use super::{Batch, borrow, free, give};
+use super::{Batch, borrow, close, give, give_bytes, give_text, string};
 use crate::exception::guarded;
 use crate::model::Scorer;
 
@@ -17,8 +17,8 @@ pub extern "system" fn Java_tidegate_flink_model_NativeModel_open<'l>(
     reference: JString<'l>,
 ) -> jlong {
     guarded(&mut env, |env| {
-        let registry: String = env.get_string(&registry)?.into();
-        let reference: String = env.get_string(&reference)?.into();
+        let registry = string(env, &registry)?;
+        let reference = string(env, &reference)?;
         Ok(give(Scorer::open(&registry, &reference)?))
     })
 }
@@ -30,10 +30,7 @@ pub extern "system" fn Java_tidegate_flink_model_NativeModel_close__J<'l>(
     _class: JClass<'l>,
     handle: jlong,
 ) {
-    guarded(&mut env, |_| {
-        free::<Scorer>(handle);
-        Ok(())
-    });
+    close::<Scorer>(&mut env, handle);
 }
 
 /// `static native String describe(long handle)`
@@ -43,8 +40,7 @@ pub extern "system" fn Java_tidegate_flink_model_NativeModel_describe<'l>(
     _class: JClass<'l>,
     handle: jlong,
 ) -> jstring {
-    // An address, which has a default.
-    guarded(&mut env, |env| Ok(env.new_string(borrow::<Scorer>(handle)?.describe())?.into_raw() as usize)) as jstring
+    give_text(&mut env, |_| Ok(borrow::<Scorer>(handle)?.describe()))
 }
 
 /// `static native long version(long handle)`
@@ -81,10 +77,8 @@ pub extern "system" fn Java_tidegate_flink_model_NativeModel_predict<'l>(
     capacity: jint,
     rows: jint,
 ) -> jbyteArray {
-    let predicted = guarded(&mut env, |env| {
+    give_bytes(&mut env, |env| {
         let batch = Batch { cells: &input, texts: &texts, text_bytes, capacity, rows };
-        let given = borrow::<Scorer>(handle)?.predict(&batch.rows(env)?, batch.output(env, &output)?)?;
-        Ok(env.byte_array_from_slice(&given)?.into_raw() as usize)
-    });
-    predicted as jbyteArray
+        borrow::<Scorer>(handle)?.predict(&batch.rows(env)?, batch.output(env, &output)?)
+    })
 }

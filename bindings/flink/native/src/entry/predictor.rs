@@ -4,7 +4,7 @@ use jni::JNIEnv;
 use jni::objects::{JByteBuffer, JClass, JString};
 use jni::sys::{jbyteArray, jint, jlong};
 
-use super::{Batch, borrow, free, give};
+use super::{Batch, borrow, close, give, give_bytes, string};
 use crate::exception::guarded;
 use crate::predictor::Predictor;
 
@@ -16,7 +16,7 @@ pub extern "system" fn Java_tidegate_flink_train_NativePredictor_open<'l>(
     task: JString<'l>,
 ) -> jlong {
     guarded(&mut env, |env| {
-        let task: String = env.get_string(&task)?.into();
+        let task = string(env, &task)?;
         Ok(give(Predictor::open(&task)?))
     })
 }
@@ -28,10 +28,7 @@ pub extern "system" fn Java_tidegate_flink_train_NativePredictor_close__J<'l>(
     _class: JClass<'l>,
     handle: jlong,
 ) {
-    guarded(&mut env, |_| {
-        free::<Predictor>(handle);
-        Ok(())
-    });
+    close::<Predictor>(&mut env, handle);
 }
 
 /// `static native byte[] process(long handle, ByteBuffer input, ByteBuffer texts, int textBytes, ByteBuffer output, int capacity,
@@ -48,10 +45,8 @@ pub extern "system" fn Java_tidegate_flink_train_NativePredictor_process<'l>(
     capacity: jint,
     rows: jint,
 ) -> jbyteArray {
-    let given = guarded(&mut env, |env| {
+    give_bytes(&mut env, |env| {
         let batch = Batch { cells: &input, texts: &texts, text_bytes, capacity, rows };
-        let given = borrow::<Predictor>(handle)?.process(&batch.rows(env)?, batch.output(env, &output)?)?;
-        Ok(env.byte_array_from_slice(&given)?.into_raw() as usize)
-    });
-    given as jbyteArray
+        borrow::<Predictor>(handle)?.process(&batch.rows(env)?, batch.output(env, &output)?)
+    })
 }

@@ -4,7 +4,7 @@ use jni::JNIEnv;
 use jni::objects::{JByteArray, JByteBuffer, JClass, JIntArray, JObjectArray};
 use jni::sys::{jboolean, jbyteArray, jint, jlong};
 
-use super::{borrow, free, give, length, output_beside, strings};
+use super::{borrow, close, give, give_bytes, length, output_beside, strings};
 use crate::exception::guarded;
 use crate::table::{Declared, Reading, ScanOf};
 
@@ -37,10 +37,7 @@ pub extern "system" fn Java_tidegate_flink_table_NativeReading_close__J<'l>(
     _class: JClass<'l>,
     handle: jlong,
 ) {
-    guarded(&mut env, |_| {
-        free::<Reading>(handle);
-        Ok(())
-    });
+    close::<Reading>(&mut env, handle);
 }
 
 /// `static native boolean isBounded(long handle)`
@@ -77,9 +74,7 @@ pub extern "system" fn Java_tidegate_flink_table_NativeReading_texts__J<'l>(
     _class: JClass<'l>,
     handle: jlong,
 ) -> jbyteArray {
-    let texts =
-        guarded(&mut env, |env| Ok(env.byte_array_from_slice(borrow::<Reading>(handle)?.texts())?.into_raw() as usize));
-    texts as jbyteArray
+    give_bytes(&mut env, |_| Ok(borrow::<Reading>(handle)?.texts().to_vec()))
 }
 
 /// `static native long bad(long handle)`
@@ -99,8 +94,5 @@ pub extern "system" fn Java_tidegate_flink_table_NativeReading_place__J<'l>(
     _class: JClass<'l>,
     handle: jlong,
 ) -> jbyteArray {
-    let place = guarded(&mut env, |env| {
-        Ok(env.byte_array_from_slice(&borrow::<Reading>(handle)?.place()?)?.into_raw() as usize)
-    });
-    place as jbyteArray
+    give_bytes(&mut env, |_| borrow::<Reading>(handle)?.place())
 }

@@ -4,7 +4,7 @@ use jni::JNIEnv;
 use jni::objects::{JClass, JString};
 use jni::sys::jstring;
 
-use crate::exception::guarded;
+use super::{give_text, string};
 use crate::model::names;
 
 /// `static native String models(String registry)`: a line a model.
@@ -14,9 +14,8 @@ pub extern "system" fn Java_tidegate_flink_model_NativeRegistry_models<'l>(
     _class: JClass<'l>,
     registry: JString<'l>,
 ) -> jstring {
-    let models = guarded(&mut env, |env| {
-        let registry: String = env.get_string(&registry)?.into();
-        Ok(env.new_string(names(&registry)?)?.into_raw() as usize)
-    });
-    models as jstring
+    give_text(&mut env, |env| {
+        let registry = string(env, &registry)?;
+        names(&registry)
+    })
 }

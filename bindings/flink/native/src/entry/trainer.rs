@@ -4,9 +4,9 @@ use jni::JNIEnv;
 use jni::objects::{JByteArray, JByteBuffer, JClass, JString};
 use jni::sys::{jbyteArray, jint, jlong, jstring};
 
-use super::{Batch, borrow, free, give};
+use super::{Batch, borrow, close, give, give_bytes, give_text, string};
 use crate::exception::guarded;
-use crate::trainer::Learner;
+use crate::trainer::JobTrainer;
 
 /// `static native long open(String task)`
 #[unsafe(no_mangle)]
@@ -16,8 +16,8 @@ pub extern "system" fn Java_tidegate_flink_train_NativeTrainer_open<'l>(
     task: JString<'l>,
 ) -> jlong {
     guarded(&mut env, |env| {
-        let task: String = env.get_string(&task)?.into();
-        Ok(give(Learner::open(&task)?))
+        let task = string(env, &task)?;
+        Ok(give(JobTrainer::open(&task)?))
     })
 }
 
@@ -28,10 +28,7 @@ pub extern "system" fn Java_tidegate_flink_train_NativeTrainer_close__J<'l>(
     _class: JClass<'l>,
     handle: jlong,
 ) {
-    guarded(&mut env, |_| {
-        free::<Learner>(handle);
-        Ok(())
-    });
+    close::<JobTrainer>(&mut env, handle);
 }
 
 /// `static native byte[] process(long handle, ByteBuffer input, ByteBuffer texts, int textBytes, ByteBuffer output, int capacity,
@@ -48,12 +45,10 @@ pub extern "system" fn Java_tidegate_flink_train_NativeTrainer_process<'l>(
     capacity: jint,
     rows: jint,
 ) -> jbyteArray {
-    let given = guarded(&mut env, |env| {
+    give_bytes(&mut env, |env| {
         let batch = Batch { cells: &input, texts: &texts, text_bytes, capacity, rows };
-        let given = borrow::<Learner>(handle)?.process(&batch.rows(env)?, batch.output(env, &output)?)?;
-        Ok(env.byte_array_from_slice(&given)?.into_raw() as usize)
-    });
-    given as jbyteArray
+        borrow::<JobTrainer>(handle)?.process(&batch.rows(env)?, batch.output(env, &output)?)
+    })
 }
 
 /// `static native void end(long handle)`
@@ -63,7 +58,7 @@ pub extern "system" fn Java_tidegate_flink_train_NativeTrainer_end__J<'l>(
     _class: JClass<'l>,
     handle: jlong,
 ) {
-    guarded(&mut env, |_| borrow::<Learner>(handle)?.end());
+    guarded(&mut env, |_| borrow::<JobTrainer>(handle)?.end());
 }
 
 /// `static native byte[] snapshot(long handle)`
@@ -73,11 +68,7 @@ pub extern "system" fn Java_tidegate_flink_train_NativeTrainer_snapshot__J<'l>(
     _class: JClass<'l>,
     handle: jlong,
 ) -> jbyteArray {
-    let state = guarded(&mut env, |env| {
-        let state = borrow::<Learner>(handle)?.snapshot()?;
-        Ok(env.byte_array_from_slice(&state)?.into_raw() as usize)
-    });
-    state as jbyteArray
+    give_bytes(&mut env, |_| borrow::<JobTrainer>(handle)?.snapshot())
 }
 
 /// `static native void restore(long handle, byte[] state)`
@@ -90,7 +81,7 @@ pub extern "system" fn Java_tidegate_flink_train_NativeTrainer_restore__J_3B<'l>
 ) {
     guarded(&mut env, |env| {
         let state = env.convert_byte_array(&state)?;
-        borrow::<Learner>(handle)?.restore(&state)
+        borrow::<JobTrainer>(handle)?.restore(&state)
     });
 }
 
@@ -101,5 +92,5 @@ pub extern "system" fn Java_tidegate_flink_train_NativeTrainer_figures__J<'l>(
     _class: JClass<'l>,
     handle: jlong,
 ) -> jstring {
-    guarded(&mut env, |env| Ok(env.new_string(borrow::<Learner>(handle)?.figures())?.into_raw() as usize)) as jstring
+    give_text(&mut env, |_| Ok(borrow::<JobTrainer>(handle)?.figures()))
 }

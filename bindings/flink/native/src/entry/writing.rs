@@ -4,7 +4,7 @@ use jni::JNIEnv;
 use jni::objects::{JByteArray, JByteBuffer, JClass, JObjectArray, JString};
 use jni::sys::{jboolean, jbyteArray, jint, jlong};
 
-use super::{Batch, borrow, free, give, strings};
+use super::{Batch, borrow, close, give, give_bytes, strings};
 use crate::exception::{Failure, guarded};
 use crate::table::{Declared, SinkOf, Writing, commit};
 
@@ -37,10 +37,7 @@ pub extern "system" fn Java_tidegate_flink_table_NativeWriting_close__J<'l>(
     _class: JClass<'l>,
     handle: jlong,
 ) {
-    guarded(&mut env, |_| {
-        free::<Writing>(handle);
-        Ok(())
-    });
+    close::<Writing>(&mut env, handle);
 }
 
 /// `static native void write(long handle, ByteBuffer input, ByteBuffer texts, int textBytes, int capacity, int rows)`
@@ -83,10 +80,7 @@ pub extern "system" fn Java_tidegate_flink_table_NativeWriting_restore__J<'l>(
     _class: JClass<'l>,
     handle: jlong,
 ) -> jbyteArray {
-    let restore = guarded(&mut env, |env| {
-        Ok(env.byte_array_from_slice(borrow::<Writing>(handle)?.restore())?.into_raw() as usize)
-    });
-    restore as jbyteArray
+    give_bytes(&mut env, |_| Ok(borrow::<Writing>(handle)?.restore().to_vec()))
 }
 
 /// `static native void commit(String[] declaration, String job, boolean overwrite, boolean atEnd, byte[] handedOver, boolean again)`

@@ -1,0 +1,53 @@
+//! What Flink cannot run: refused before anything is submitted, with the place and what to do.
+
+use tidegate_tests::Workplace;
+
+use super::MODEL;
+
+const TABLES: &str =
+    "CREATE TABLE t (k BIGINT, x DOUBLE, y DOUBLE, label BOOLEAN, ts TIMESTAMP(3), WATERMARK FOR ts AS ts)
+WITH ('connector' = 'datagen');
+CREATE TABLE some (x DOUBLE, y DOUBLE, label BOOLEAN) WITH ('connector' = 'datagen', 'number-of-rows' = '10');
+CREATE TABLE kept (k BIGINT, row_json STRING) WITH ('connector' = 'blackhole');
+CREATE TABLE o (p DOUBLE) WITH ('connector' = 'blackhole');\n";
+
+const TRAIN: &str = "LABEL => DESCRIPTOR(label), ARGS => DESCRIPTOR(x, y))";
+
+/// What is written, and what is said of it: the message, and the help.
+fn refused(written: &str, says: &[&str]) {
+    let place = Workplace::new();
+    let script = place.write("job.sql", format!("{TABLES}{MODEL}{written}")).display().to_string();
+    let line = (TABLES.lines().count() + MODEL.lines().count() + 1).to_string();
+    // Neither asks anything of a cluster.
+    for command in [&["explain", "--flink"][..], &["submit", "--flink", "http://127.0.0.1:1", "--jar", "none.jar"]] {
+        let arguments: Vec<&str> = command.iter().copied().chain([script.as_str()]).collect();
+        let outcome = place.tidegate(&arguments).failed(2);
+        outcome.says(says).says(&[&format!("job.sql:{line}:")]);
+    }
+}
+
+#[test]
+fn a_model_a_key_is_not_there_yet() {
+    let written =
+        format!("INSERT INTO o SELECT p FROM ML_TRAIN(INPUT => TABLE t PARTITION BY k, MODEL => MODEL m, {TRAIN};");
+    refused(&written, &["a model a key (PARTITION BY) cannot be trained in Flink yet: model 'm'", "with tidegate run"]);
+}
+
+#[test]
+fn a_report_is_for_a_table() {
+    let written = format!(
+        "INSERT INTO o SELECT `result`['Accuracy'] FROM ML_EVALUATE(INPUT => TABLE some, MODEL => MODEL m, {TRAIN};"
+    );
+    refused(&written, &["ML_EVALUATE does not run in Flink", "INSERT the predictions into a table"]);
+}
+
+#[test]
+fn a_stream_is_not_shown() {
+    refused("SELECT x FROM t;", &["a SELECT cannot show the rows of a stream", "INSERT the rows into a table"]);
+}
+
+#[test]
+fn late_rows_are_not_lost_without_a_word() {
+    let written = "SET 'table.exec.late-rows.table' = 'kept'; INSERT INTO o SELECT x FROM t;";
+    refused(written, &["late rows cannot be written to a table in Flink", "RESET 'table.exec.late-rows.table'"]);
+}
