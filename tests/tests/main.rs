@@ -10,6 +10,7 @@ mod flink_cluster;
 mod flink_faults;
 mod flink_kafka;
 mod flink_metrics;
+mod flink_parallel;
 mod flink_parity;
 mod flink_tables;
 mod golden;

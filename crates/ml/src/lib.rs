@@ -19,6 +19,7 @@ pub mod metric;
 pub mod model;
 pub mod prequential;
 mod rearrange;
+pub mod replica;
 pub mod replicas;
 pub mod rows;
 pub mod snapshot;

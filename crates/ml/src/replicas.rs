@@ -51,7 +51,7 @@ const ROWS_TO_SPREAD_MIN: usize = if cfg!(test) { 4 } else { 64 };
 const ROWS_IN_TURN_MAX: u64 = 256;
 
 /// Texts that a replica keeps below which those of no use are not looked for.
-const TEXTS_TO_SWEEP_MIN: usize = if cfg!(test) { 8 } else { 65_536 };
+pub(crate) const TEXTS_TO_SWEEP_MIN: usize = if cfg!(test) { 8 } else { 65_536 };
 
 /// A model trained by replicas. See the [module](self).
 #[derive(Debug)]
@@ -374,7 +374,7 @@ impl Replicas {
 }
 
 /// A replica that was saved, but for what its transforms keep apart.
-fn load(bytes: &[u8]) -> Result<Prequential> {
+pub(crate) fn load(bytes: &[u8]) -> Result<Prequential> {
     let mut replica = Prequential::load(bytes)?;
     let model = replica.model_mut();
     model.labels.lift_limit();
@@ -384,7 +384,7 @@ fn load(bytes: &[u8]) -> Result<Prequential> {
 }
 
 /// Goes on from what replicas have become together. Texts that are of no use any more go when there are many of them.
-fn go_on(replica: &mut Prequential, learned: &Learned, texts_max: &mut usize) -> Result<()> {
+pub(crate) fn go_on(replica: &mut Prequential, learned: &Learned, texts_max: &mut usize) -> Result<()> {
     replica.model_mut().branch_from(learned)?;
     if replica.model().pipeline.texts() > *texts_max {
         *replica = load(&replica.save())?.like(replica);

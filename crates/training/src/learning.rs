@@ -8,6 +8,7 @@ use arrow::array::{ArrayRef, Int64Array, RecordBatch};
 use tidegate_ml::keyed::version::Reader;
 use tidegate_ml::keys::Keys;
 use tidegate_ml::prequential::{Counts, Processed, Snapshot};
+use tidegate_ml::replica::Replica;
 use tidegate_ml::training::{Arrivals, Training};
 use tidegate_ml::{DataFault, Model};
 
@@ -22,6 +23,8 @@ use crate::{Error, Result, model_error};
 pub(crate) enum Learning {
     /// One model from all rows.
     Whole(Box<dyn Training>),
+    /// One of several replicas that are in places of their own.
+    Replica(Box<Replica>),
     /// A model a key.
     Keyed(Box<KeyedLearning>),
 }
@@ -79,6 +82,16 @@ impl Learning {
         Ok(Self::Keyed(Box::new(learning.map_err(|error| model_error(&entry.name, error))?)))
     }
 
+    /// One of several replicas of a model that has learned nothing, or what the version `start` has.
+    pub(crate) fn replica(entry: &ModelEntry, start: Option<u64>, registry: &OpenRegistry) -> Result<Self> {
+        let replica = Replica::new(first(entry, start, registry)?);
+        let mut replica = replica.map_err(|error| model_error(&entry.name, error))?;
+        // Each has its share, as those of one place have.
+        let rows_max = usize::try_from(entry.training.int("label.rows-waiting-max")).ok();
+        replica.set_pending_rows_max(rows_max.map(|max| max.div_ceil(entry.replicas())));
+        Ok(Self::Replica(Box::new(replica)))
+    }
+
     pub(crate) fn process(
         &mut self,
         batch: &RecordBatch,
@@ -97,6 +110,12 @@ impl Learning {
                 let Processed { predictions, versions } = training.process(&arrivals, threads)?;
                 Ok(Made { predictions, versions: versions.into_iter().map(Version::from).collect() })
             }
+            Self::Replica(replica) => {
+                let Times { event_time, label_time, delay } = times;
+                let arrivals = Arrivals { batch, event_time, label_time, delay, shards: None };
+                let Processed { predictions, .. } = replica.process(&arrivals, threads)?;
+                Ok(Made { predictions, versions: Vec::new() })
+            }
             Self::Keyed(learning) => learning.process(batch, columns, times, threads),
         }
     }
@@ -107,6 +126,7 @@ impl Learning {
                 training.predict_nothing();
                 Ok(())
             }
+            Self::Replica(_) => Err(Error::Internal("replicas in places of their own always predict".into())),
             Self::Keyed(_) => Err(Error::Internal("models of keys always predict".into())),
         }
     }
@@ -114,6 +134,7 @@ impl Learning {
     pub(crate) fn check(&self, batch: &RecordBatch) -> Result<Vec<DataFault>, tidegate_ml::Error> {
         match self {
             Self::Whole(training) => training.check(batch),
+            Self::Replica(replica) => replica.check(batch),
             Self::Keyed(learning) => learning.keyed().check(batch),
         }
     }
@@ -122,6 +143,10 @@ impl Learning {
     pub(crate) fn end(&mut self, threads: &Threads) -> Result<Vec<Version>, tidegate_ml::Error> {
         match self {
             Self::Whole(training) => Ok(training.finish(threads)?.into_iter().map(Version::from).collect()),
+            Self::Replica(replica) => {
+                replica.finish(threads)?;
+                Ok(Vec::new())
+            }
             Self::Keyed(learning) => learning.end(),
         }
     }
@@ -134,6 +159,11 @@ impl Learning {
                 let (rows_learned, artifact) = (model.rows_learned(), Artifact::Bytes(model.save()));
                 Ok(Version { time: 0, row: 0, rows_learned, artifact })
             }
+            Self::Replica(replica) => {
+                let model = replica.model();
+                let (rows_learned, artifact) = (model.rows_learned(), Artifact::Bytes(model.save()));
+                Ok(Version { time: 0, row: 0, rows_learned, artifact })
+            }
             Self::Keyed(learning) => learning.last(),
         }
     }
@@ -141,6 +171,7 @@ impl Learning {
     pub(crate) fn counts(&self) -> Counts {
         match self {
             Self::Whole(training) => training.counts(),
+            Self::Replica(replica) => replica.counts(),
             Self::Keyed(learning) => learning.keyed().counts(),
         }
     }
@@ -148,6 +179,7 @@ impl Learning {
     pub(crate) fn pending_rows(&self) -> usize {
         match self {
             Self::Whole(training) => training.pending_rows(),
+            Self::Replica(replica) => replica.pending_rows(),
             Self::Keyed(learning) => learning.keyed().pending_rows(),
         }
     }
@@ -155,6 +187,7 @@ impl Learning {
     pub(crate) fn state_bytes(&self) -> usize {
         match self {
             Self::Whole(training) => training.state_bytes(),
+            Self::Replica(replica) => replica.state_bytes(),
             Self::Keyed(learning) => learning.state_bytes(),
         }
     }
@@ -162,15 +195,16 @@ impl Learning {
     pub(crate) fn snapshot(&mut self) -> Result<Vec<u8>> {
         match self {
             Self::Whole(training) => Ok(training.save()),
+            Self::Replica(replica) => Ok(replica.save()),
             Self::Keyed(learning) => learning.snapshot(),
         }
     }
 
     pub(crate) fn restore(&mut self, model: &str, state: &[u8]) -> Result<()> {
+        let damaged = |error| Error::Storage(format!("the checkpoint of model '{model}': {error}"));
         match self {
-            Self::Whole(training) => training
-                .restore(state)
-                .map_err(|error| Error::Storage(format!("the checkpoint of model '{model}': {error}"))),
+            Self::Whole(training) => training.restore(state).map_err(damaged),
+            Self::Replica(replica) => replica.restore(state).map_err(damaged),
             Self::Keyed(learning) => learning.restore(state),
         }
     }
@@ -178,7 +212,16 @@ impl Learning {
 
 /// How one model learns from all rows, from nothing or from a version.
 fn whole(entry: &ModelEntry, start: Option<u64>, registry: &OpenRegistry) -> Result<Box<dyn Training>> {
-    let model = match start {
+    let model = first(entry, start, registry)?;
+    let mut training = entry.training(model).map_err(|error| model_error(&entry.name, error))?;
+    training.set_pending_rows_max(usize::try_from(entry.training.int("label.rows-waiting-max")).ok());
+    training.set_version_points(entry.version_points.iter().map(|(time, _)| *time).collect());
+    Ok(training)
+}
+
+/// The model that learning begins with: untrained, or that of a version.
+pub(crate) fn first(entry: &ModelEntry, start: Option<u64>, registry: &OpenRegistry) -> Result<Model> {
+    Ok(match start {
         Some(number) => {
             if keyed_version(registry.open()?, &entry.name, number)?.is_some() {
                 return Err(Error::Data(format!(
@@ -192,11 +235,7 @@ fn whole(entry: &ModelEntry, start: Option<u64>, registry: &OpenRegistry) -> Res
             model
         }
         None => Model::new(entry.spec.clone()).map_err(|error| Error::Internal(error.to_string()))?,
-    };
-    let mut training = entry.training(model).map_err(|error| model_error(&entry.name, error))?;
-    training.set_pending_rows_max(usize::try_from(entry.training.int("label.rows-waiting-max")).ok());
-    training.set_version_points(entry.version_points.iter().map(|(time, _)| *time).collect());
-    Ok(training)
+    })
 }
 
 /// The version that the models of keys go on from.

@@ -13,6 +13,7 @@
 mod error;
 mod keyed;
 mod learning;
+mod merger;
 mod model;
 mod open_registry;
 mod report;
@@ -23,6 +24,7 @@ mod trainer;
 
 pub use error::{Error, Result, model_error};
 pub use keyed::Place;
+pub use merger::Merger;
 pub use model::{ModelEntry, Refusal, TRAINING_OPTIONS};
 pub use open_registry::OpenRegistry;
 pub use report::ModelReport;

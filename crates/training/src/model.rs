@@ -65,6 +65,14 @@ pub const TRAINING_OPTIONS: &[OptionDef] = &[
          out: the replicas take rows in turn, 256 at a time.",
     ),
     OptionDef::new(
+        "training.distributed",
+        Kind::Bool,
+        "false",
+        "With 'training.parallelism', in Flink: the replicas learn in tasks of their own, on any number of task managers, and are \
+         merged about every 'training.sync-rows' rows. Faster where one machine is not enough; what is learned then depends on \
+         timing. Embedded it changes nothing.",
+    ),
+    OptionDef::new(
         "keyed.unknown",
         Kind::Choice(&["untrained", "null", "prior"]),
         "untrained",
@@ -197,6 +205,11 @@ impl ModelEntry {
         self.training.int("training.parallelism") as usize
     }
 
+    /// Whether, in Flink, replicas learn in tasks of their own.
+    pub fn is_distributed(&self) -> bool {
+        self.training.bool("training.distributed")
+    }
+
     /// The columns by which rows are spread over replicas; none where they take rows in turn.
     pub fn shard_by(&self) -> Vec<&str> {
         match self.replicas() {
@@ -207,6 +220,12 @@ impl ModelEntry {
 
     /// Whether replicas of it can be merged.
     fn check_replicas(&self) -> Result<(), Refusal> {
+        if self.is_distributed() && self.replicas() == 1 {
+            return Err(Refusal::of_option(
+                "training.distributed",
+                "option 'training.distributed' needs 'training.parallelism' of more than 1",
+            ));
+        }
         if self.replicas() > 1 {
             let model = Model::new(self.spec.clone()).map_err(refusal)?;
             self.training(model).map_err(|error| {

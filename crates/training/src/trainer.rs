@@ -8,8 +8,10 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema};
 use serde::{Deserialize, Serialize};
 use tidegate_ml::metric::{METRICS, Metric};
+use tidegate_ml::replica::Replica;
 use tidegate_ml::snapshot::{decode, encode};
-use tidegate_ml::{DataFault, LabelKind, OutputRole, Task};
+use tidegate_ml::training::Training as _;
+use tidegate_ml::{DataFault, LabelKind, Model, OutputRole, Task};
 use tidegate_registry::VersionFacts;
 
 use crate::keyed::Place;
@@ -77,6 +79,17 @@ struct Saved {
     rows_waiting_peak: u64,
 }
 
+/// What a replica in a place of its own tells.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Apart {
+    pub(crate) learned: Vec<u8>,
+    pub(crate) measures: Vec<Vec<u8>>,
+}
+
+fn no_replica<T>() -> Result<T> {
+    Err(Error::Internal("it is no replica in a place of its own".into()))
+}
+
 impl Trainer {
     /// A model that has learned nothing, or what the version `start` has. `keys` are the names of the columns whose values have a model
     /// each; none: one model for all rows.
@@ -92,10 +105,23 @@ impl Trainer {
         place: Place<'_>,
     ) -> Result<Self> {
         let learning = Learning::new(entry, start, keys, &run.registry, place)?;
+        Ok(Self::with(learning, entry, run, threads))
+    }
+
+    /// One of several replicas of a model, which are in places of their own and merged by a [`crate::Merger`].
+    ///
+    /// # Errors
+    /// As [`Trainer::new`].
+    pub fn replica(entry: &Arc<ModelEntry>, start: Option<u64>, run: Run, threads: Threads) -> Result<Self> {
+        let learning = Learning::replica(entry, start, &run.registry)?;
+        Ok(Self::with(learning, entry, run, threads))
+    }
+
+    fn with(learning: Learning, entry: &Arc<ModelEntry>, run: Run, threads: Threads) -> Self {
         let role = |role: OutputRole| entry.spec.outputs.iter().position(|output| output.role == role);
         let two_classes = entry.spec.label == LabelKind::Boolean;
         let probability = role(OutputRole::Probability).filter(|_| two_classes);
-        Ok(Self {
+        Self {
             report: ModelReport { model: entry.name.clone(), ..ModelReport::default() },
             measures: measures(entry.spec.task, probability.is_some()),
             predicted: role(OutputRole::Predicted).unwrap_or_default(),
@@ -106,7 +132,7 @@ impl Trainer {
             threads,
             rows_waiting_peak: 0,
             always_registers: false,
-        })
+        }
     }
 
     /// Predicts no row from now on, and measures none: [`Trainer::process`] gives no outputs. A version is registered at the end in any
@@ -189,6 +215,74 @@ impl Trainer {
     /// The batch is not one of the model's at all.
     pub fn check(&self, batch: &RecordBatch) -> Result<Vec<DataFault>> {
         self.learning.check(batch).map_err(|error| Error::Internal(error.to_string()))
+    }
+
+    /// Predicts rows of a replica that are going to be learned later, by [`Trainer::learn_previewed`], and measures them.
+    ///
+    /// # Errors
+    /// [`Error::BadRow`] when a row cannot be learned: then nothing has changed. Others end the training.
+    pub fn preview(&mut self, batch: &RecordBatch) -> Result<RecordBatch> {
+        let failed = |error| model_error(&self.entry.name, error);
+        let model = self.replica_of()?.model();
+        let faults = model.check(batch).map_err(failed)?;
+        if let Some(fault) = faults.into_iter().min_by_key(|fault| fault.row) {
+            return Err(Error::BadRow(fault));
+        }
+        let predictions = model.predict(batch).map_err(failed)?;
+        self.measure(batch.column(self.entry.spec.inputs.len()), &predictions, 0, batch.num_rows())?;
+        Ok(predictions)
+    }
+
+    /// Learns rows of a replica that were predicted before.
+    ///
+    /// # Errors
+    /// They cannot be learned.
+    pub fn learn_previewed(&mut self, rows: &TrainerRows<'_>) -> Result<()> {
+        let times = Times { event_time: rows.event_time, label_time: rows.label_time, delay: rows.delay_ms };
+        let learned = self.learning.process(rows.batch, times, &[], &self.threads);
+        learned.map_err(|error| model_error(&self.entry.name, error))?;
+        self.rows_waiting_peak = self.rows_waiting_peak.max(self.learning.pending_rows() as u64);
+        Ok(())
+    }
+
+    /// What a replica has learned since it last went on from what all have made together, and what was measured.
+    ///
+    /// # Errors
+    /// It is no replica.
+    pub fn report_apart(&self) -> Result<Vec<u8>> {
+        let learned = self.replica_of()?.report();
+        let measures = self.measures.iter().map(|(_, measure)| measure.save()).collect();
+        Ok(encode(&Apart { learned, measures }))
+    }
+
+    /// A replica goes on from a model that all have made together.
+    ///
+    /// # Errors
+    /// It is no replica, or the bytes are no such model.
+    pub fn go_on(&mut self, merged: &[u8]) -> Result<()> {
+        let Learning::Replica(replica) = &mut self.learning else { return no_replica() };
+        let gone_on = Model::load(merged).and_then(|model| replica.go_on(&model));
+        gone_on.map_err(|error| model_error(&self.entry.name, error))
+    }
+
+    fn replica_of(&self) -> Result<&Replica> {
+        match &self.learning {
+            Learning::Replica(replica) => Ok(replica),
+            _ => no_replica(),
+        }
+    }
+
+    /// Registers what replicas have made together as the last version, if the declaration wants one, with what they have measured.
+    pub(crate) fn finish_with(&mut self, model: &Model, measured: &[Vec<Vec<u8>>]) -> Result<()> {
+        for states in measured {
+            for ((_, measure), state) in self.measures.iter_mut().zip(states) {
+                measure.merge(state).map_err(|error| model_error(&self.entry.name, error))?;
+            }
+        }
+        match self.entry.training.bool("version.final") {
+            true => self.register("final", &Artifact::Bytes(model.save()), model.rows_learned(), None, None),
+            false => Ok(()),
+        }
     }
 
     /// Counts rows that were left out, because they cannot be learned.

@@ -13,6 +13,7 @@ mod batch;
 mod entry;
 mod exception;
 mod kept_rows;
+mod merger;
 mod metric;
 mod model;
 mod predictor;

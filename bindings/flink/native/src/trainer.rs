@@ -9,8 +9,11 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
-use serde::Deserialize;
+use arrow::ipc::reader::StreamReader;
+use arrow::ipc::writer::StreamWriter;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use tidegate_ml::snapshot::{decode, encode};
 use tidegate_ml::{DataFault, InputKind, LabelKind, ModelSpec};
 use tidegate_training::{Error as TrainingError, ModelEntry, OpenRegistry, Place, Run, Threads, Trainer, TrainerRows};
 
@@ -48,11 +51,53 @@ pub(crate) struct Task {
     threads: usize,
     /// Of training on history, which predicts nothing: how often the rows are learned.
     history: Option<u64>,
+    /// Whether it is one of several replicas that learn in tasks of their own.
+    distributed: bool,
     /// Panics when so many rows have been seen: for a test of what becomes of a job and its task manager then. What is shipped does not
     /// know it.
     #[cfg(debug_assertions)]
     #[serde(default)]
     panic_at_row: Option<u64>,
+}
+
+impl Task {
+    pub(crate) fn read(task: &str) -> Result<Self, Failure> {
+        serde_json::from_str(task)
+            .map_err(|error| Failure::Contract(format!("the task of a training operator: {error}")))
+    }
+
+    pub(crate) fn start(&self) -> Option<u64> {
+        self.start
+    }
+
+    /// The model as it was declared; the registry is there.
+    pub(crate) fn entry(&self) -> Result<ModelEntry, Failure> {
+        let entry = ModelEntry::registered(self.spec.clone(), self.options.clone())
+            .map_err(|refusal| Failure::Contract(format!("model '{}': {}", self.spec.name, refusal.message)))?;
+        // Opening would make one, on a machine that does not see the folder.
+        if !self.registry.is_dir() {
+            return Err(Failure::Contract(format!(
+                "there is no registry at '{}': it has to be a folder that the client and every task manager see",
+                self.registry.display()
+            )));
+        }
+        Ok(entry)
+    }
+
+    pub(crate) fn run(&self) -> Run {
+        Run {
+            registry: Arc::new(OpenRegistry::at(self.registry.clone())),
+            key: self.key.clone(),
+            job: self.job.clone(),
+            data_fingerprint: Arc::new(|| None),
+            checking: false,
+        }
+    }
+
+    pub(crate) fn threads(&self) -> Result<Threads, Failure> {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(self.threads.max(1)).build();
+        Ok(Threads(Arc::new(pool.map_err(|error| Failure::Contract(error.to_string()))?)))
+    }
 }
 
 /// What a column by which rows are spread holds.
@@ -74,33 +119,40 @@ pub(crate) struct JobTrainer {
     rows_seen: u64,
     /// The rows of a history that is learned more than once.
     kept: Option<KeptRows>,
+    /// What a replica in a task of its own knows of the others.
+    apart: Option<Apart>,
+}
+
+/// What a replica knows of the others.
+struct Apart {
+    /// The number of the merge that it went on from.
+    round: u64,
+    /// Whether it waits for word of the others: then rows are predicted, and learned when that has come.
+    waits: bool,
+    /// Rows that were predicted, and are to be learned.
+    held: Vec<RecordBatch>,
+}
+
+/// The state of a replica in a task of its own.
+#[derive(Serialize, Deserialize)]
+struct SavedApart {
+    round: u64,
+    held: Vec<u8>,
+    trainer: Vec<u8>,
 }
 
 impl JobTrainer {
     /// A model that has learned nothing, or what the version has that it goes on from.
     pub(crate) fn open(task: &str) -> Result<Self, Failure> {
-        let task: Task = serde_json::from_str(task)
-            .map_err(|error| Failure::Contract(format!("the task of a training operator: {error}")))?;
-        let entry = ModelEntry::registered(task.spec.clone(), task.options.clone())
-            .map_err(|refusal| Failure::Contract(format!("model '{}': {}", task.spec.name, refusal.message)))?;
-        // Opening would make one, on a machine that does not see the folder.
-        if !task.registry.is_dir() {
-            return Err(Failure::Contract(format!(
-                "there is no registry at '{}': it has to be a folder that the client and every task manager see",
-                task.registry.display()
-            )));
-        }
-        let run = Run {
-            registry: Arc::new(OpenRegistry::at(task.registry.clone())),
-            key: task.key.clone(),
-            job: task.job.clone(),
-            data_fingerprint: Arc::new(|| None),
-            checking: false,
-        };
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(task.threads.max(1)).build();
-        let threads = Threads(Arc::new(pool.map_err(|error| Failure::Contract(error.to_string()))?));
+        let task = Task::read(task)?;
+        let entry = task.entry()?;
+        let (entry, run, threads) = (Arc::new(entry), task.run(), task.threads()?);
         let place = Place { folder: std::path::Path::new(""), shards: 1, checkpoints_retained: 1 };
-        let mut trainer = Trainer::new(&Arc::new(entry), task.start, Vec::new(), run, threads, place)?;
+        let mut trainer = match task.distributed {
+            true => Trainer::replica(&entry, task.start, run, threads)?,
+            false => Trainer::new(&entry, task.start, Vec::new(), run, threads, place)?,
+        };
+        let apart = task.distributed.then(|| Apart { round: 0, waits: true, held: Vec::new() });
         let schema = schema(&task);
         if task.history.is_some() {
             trainer.learn_only()?;
@@ -109,7 +161,7 @@ impl JobTrainer {
             Some(epochs) if epochs > 1 => Some(KeptRows::new(&schema)?),
             _ => None,
         };
-        Ok(Self { schema, inputs: task.spec.inputs.len(), trainer, task, rows_seen: 0, kept })
+        Ok(Self { schema, inputs: task.spec.inputs.len(), trainer, task, rows_seen: 0, kept, apart })
     }
 
     /// Learns and predicts rows that Java has written, writes the outputs for Java, and gives the bytes of their texts.
@@ -151,29 +203,57 @@ impl JobTrainer {
     }
 
     fn learn_predict(&mut self, read: &RecordBatch) -> Result<RecordBatch, TrainingError> {
-        let mut rest = self.inputs + 1 + usize::from(self.task.weight);
-        let learned = read.project(&(0..rest).collect::<Vec<_>>())?;
-        let mut next = |is_there: bool| {
-            let column = is_there.then(|| read.column(rest));
-            rest += usize::from(is_there);
-            column
-        };
-        let event_time = next(self.task.event_time).map(|column| column.as_primitive::<Int64Type>());
-        let label_time = next(self.task.label_time).map(|column| column.as_primitive::<Int64Type>());
-        if let Some(times) = event_time
-            && let Some(row) = (0..times.len()).find(|row| times.is_null(*row))
-        {
-            let column = "event time".to_string();
-            return Err(TrainingError::BadRow(DataFault { row, column, reason: "is NULL".into() }));
+        let columns = Columns::of(&self.task, read)?;
+        match &mut self.apart {
+            Some(apart) if apart.waits => {
+                let predictions = self.trainer.preview(&columns.learned)?;
+                apart.held.push(read.clone());
+                Ok(predictions)
+            }
+            _ => self.trainer.process(&columns.rows()),
         }
-        let keys: Vec<ArrayRef> = read.columns()[rest..].to_vec();
-        self.trainer.process(&TrainerRows {
-            batch: &learned,
-            event_time: event_time.map_or(&[], |times| times.values()),
-            label_time,
-            delay_ms: self.task.delay_ms,
-            keys: &keys,
-        })
+    }
+
+    fn apart(&mut self) -> Result<&mut Apart, Failure> {
+        self.apart.as_mut().ok_or_else(|| Failure::Contract("it is no replica in a task of its own".to_string()))
+    }
+
+    /// Learns the rows that were held while it waited.
+    pub(crate) fn release(&mut self) -> Result<(), Failure> {
+        let apart = self.apart()?;
+        apart.waits = false;
+        for batch in std::mem::take(&mut apart.held) {
+            self.trainer.learn_previewed(&Columns::of(&self.task, &batch)?.rows())?;
+        }
+        Ok(())
+    }
+
+    /// Goes on from what all have made together, and learns the rows that were held.
+    pub(crate) fn go_on(&mut self, round: u64, merged: &[u8]) -> Result<(), Failure> {
+        self.trainer.go_on(merged)?;
+        self.apart()?.round = round;
+        self.release()
+    }
+
+    /// What was learned since it last went on; it waits from now on.
+    pub(crate) fn report(&mut self) -> Result<Vec<u8>, Failure> {
+        self.apart()?.waits = true;
+        Ok(self.trainer.report_apart()?)
+    }
+
+    /// What was learned since it last went on, at the end of the input.
+    pub(crate) fn last_report(&mut self) -> Result<Vec<u8>, Failure> {
+        self.release()?;
+        self.trainer.end()?;
+        Ok(self.trainer.report_apart()?)
+    }
+
+    /// The merge that it went on from, the rows that it has learned, and the rows that it holds.
+    pub(crate) fn progress(&mut self) -> Result<[i64; 3], Failure> {
+        let learned = self.trainer.report().rows_learned as i64;
+        let apart = self.apart()?;
+        let held: usize = apart.held.iter().map(RecordBatch::num_rows).sum();
+        Ok([apart.round as i64, learned, held as i64])
     }
 
     /// Learns and predicts the rows that the model takes.
@@ -217,7 +297,16 @@ impl JobTrainer {
     /// All of it as bytes.
     pub(crate) fn snapshot(&mut self) -> Result<Vec<u8>, Failure> {
         let mut state = self.rows_seen.to_le_bytes().to_vec();
-        state.extend(self.trainer.snapshot()?);
+        let trainer = self.trainer.snapshot()?;
+        match &self.apart {
+            None => state.extend(trainer),
+            Some(apart) => {
+                let mut writer = StreamWriter::try_new(Vec::new(), &self.schema)?;
+                apart.held.iter().try_for_each(|batch| writer.write(batch))?;
+                let held = writer.into_inner()?;
+                state.extend(encode(&SavedApart { round: apart.round, held, trainer }));
+            }
+        }
         Ok(state)
     }
 
@@ -226,7 +315,15 @@ impl JobTrainer {
         let Some((rows_seen, state)) = state.split_first_chunk() else {
             return Err(Failure::Contract(format!("the state of model '{}' is cut off", self.task.spec.name)));
         };
-        self.trainer.restore(state)?;
+        match &mut self.apart {
+            None => self.trainer.restore(state)?,
+            Some(apart) => {
+                let saved: SavedApart = decode(state).map_err(|error| Failure::Contract(error.to_string()))?;
+                let held = StreamReader::try_new(saved.held.as_slice(), None)?.collect::<Result<_, _>>()?;
+                *apart = Apart { round: saved.round, waits: true, held };
+                self.trainer.restore(&saved.trainer)?;
+            }
+        }
         self.rows_seen = u64::from_le_bytes(*rows_seen);
         Ok(())
     }
@@ -243,6 +340,47 @@ impl JobTrainer {
         ];
         let counts = counts.map(|(name, count)| format!("{name}\t{count}\n")).concat();
         self.trainer.measured().fold(counts, |text, (key, value)| format!("{text}{}\t{value}\n", key.to_lowercase()))
+    }
+}
+
+/// The columns of rows as training takes them.
+struct Columns {
+    learned: RecordBatch,
+    event_time: Option<ArrayRef>,
+    label_time: Option<ArrayRef>,
+    delay_ms: i64,
+    keys: Vec<ArrayRef>,
+}
+
+impl Columns {
+    fn of(task: &Task, read: &RecordBatch) -> Result<Self, TrainingError> {
+        let mut rest = task.spec.inputs.len() + 1 + usize::from(task.weight);
+        let learned = read.project(&(0..rest).collect::<Vec<_>>())?;
+        let mut next = |is_there: bool| {
+            let column = is_there.then(|| Arc::clone(read.column(rest)));
+            rest += usize::from(is_there);
+            column
+        };
+        let (event_time, label_time) = (next(task.event_time), next(task.label_time));
+        if let Some(times) = &event_time
+            && let Some(row) = (0..times.len()).find(|row| times.is_null(*row))
+        {
+            let column = "event time".to_string();
+            return Err(TrainingError::BadRow(DataFault { row, column, reason: "is NULL".into() }));
+        }
+        let keys = read.columns()[rest..].to_vec();
+        Ok(Self { learned, event_time, label_time, delay_ms: task.delay_ms, keys })
+    }
+
+    fn rows(&self) -> TrainerRows<'_> {
+        let times = self.event_time.as_ref().map(|times| times.as_primitive::<Int64Type>());
+        TrainerRows {
+            batch: &self.learned,
+            event_time: times.map_or(&[], |times| times.values()),
+            label_time: self.label_time.as_ref().map(|times| times.as_primitive::<Int64Type>()),
+            delay_ms: self.delay_ms,
+            keys: &self.keys,
+        }
     }
 }
 

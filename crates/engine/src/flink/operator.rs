@@ -142,6 +142,7 @@ fn training(entry: &ModelEntry, start: Option<u64>, run: &RunFacts<'_>) -> serde
         "delay_ms": 0,
         "pass_over": false,
         "history": null,
+        "distributed": false,
     })
 }
 
@@ -160,6 +161,13 @@ pub(super) fn train(
             "leave PARTITION BY out, or run the script with tidegate run",
         );
     }
+    let distributed = entry.is_distributed();
+    if distributed && !entry.version_points.is_empty() {
+        return unsupported(
+            format!("'version.at' cannot be had in Flink with 'training.distributed': model '{}'", entry.name),
+            "leave one of the two out: the tasks of replicas come to a time at different moments",
+        );
+    }
     let schema = node.input.schema();
     let name = |place: usize| schema.field(place).name().as_str();
     let mut columns = inputs(&entry.spec, node.args.iter().map(|place| name(*place)));
@@ -175,9 +183,17 @@ pub(super) fn train(
     task["delay_ms"] = node.rowtime.map_or(0, |rowtime| rowtime.delay_ms).into();
     task["shards"] = forms(&shards).into();
     task["pass_over"] = passes_over(bad_rows)?.into();
+    task["distributed"] = distributed.into();
+    let (mut replicas, mut sync_rows) = (0, 0);
+    if distributed {
+        task["threads"] = 1.into();
+        replicas = entry.replicas();
+        sync_rows = (entry.training.int("training.sync-rows") as u64 / replicas as u64).max(1);
+    }
     columns.extend(shards);
     let event_time = node.rowtime.map(|rowtime| name(rowtime.column));
-    let (in_order, sorted_by) = order.of(&entry.name, event_time)?;
+    // Replicas in tasks of their own depend on timing in any case.
+    let (in_order, sorted_by) = if distributed { (false, None) } else { order.of(&entry.name, event_time)? };
     Ok(Operator {
         view,
         input,
@@ -188,6 +204,8 @@ pub(super) fn train(
         event_time: event_time.map(str::to_string),
         in_order,
         sorted_by,
+        replicas,
+        sync_rows,
         task,
     })
 }
@@ -227,6 +245,8 @@ pub(super) fn predict(
         event_time,
         in_order: false,
         sorted_by: None,
+        replicas: 0,
+        sync_rows: 0,
         task: json!({ "registry": run.registry, "reference": model.reference, "pass_over": pass_over }),
     })
 }
@@ -263,6 +283,8 @@ pub(super) fn history(
         event_time: None,
         in_order,
         sorted_by,
+        replicas: 0,
+        sync_rows: 0,
         task,
     })
 }

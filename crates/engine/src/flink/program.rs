@@ -65,6 +65,12 @@ pub struct Operator {
     /// The event time that rows are put in the order of, where their sources give them in no order.
     #[serde(default)]
     pub sorted_by: Option<String>,
+    /// How many replicas learn in tasks of their own; 0: one task learns.
+    #[serde(default)]
+    pub replicas: usize,
+    /// After how many rows of its own a replica asks for what all have learned.
+    #[serde(default)]
+    pub sync_rows: u64,
     /// What native code does; of no matter to Java.
     pub task: Value,
 }
@@ -122,10 +128,11 @@ impl fmt::Display for Operator {
         let columns = self.columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ");
         let outputs: Vec<String> =
             self.outputs.iter().map(|output| format!("{} {}", output.name, output.data_type)).collect();
-        let order = match &self.sorted_by {
-            Some(time) => format!(", in the order of {time}"),
-            None if self.in_order => ", in the order of the sources".to_string(),
-            None => String::new(),
+        let order = match (&self.sorted_by, self.replicas) {
+            (Some(time), _) => format!(", in the order of {time}"),
+            (None, 0) if self.in_order => ", in the order of the sources".to_string(),
+            (None, 0) => String::new(),
+            (None, replicas) => format!(", in {replicas} tasks"),
         };
         writeln!(f, "-- operator {}: the temporary view {}", self.name, self.view)?;
         writeln!(f, "--   over   {}", self.input.replace('\n', "\n--          "))?;

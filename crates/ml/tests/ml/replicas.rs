@@ -5,9 +5,10 @@ use std::sync::Mutex;
 use arrow::array::{Array, AsArray, Float64Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::Float64Type;
 use tidegate_ml::learner::LEARNERS;
+use tidegate_ml::replica::{Replica, merged};
 use tidegate_ml::replicas::Replicas;
 use tidegate_ml::spread::{InTurn, Spread, Work};
-use tidegate_ml::training::Arrivals;
+use tidegate_ml::training::{Arrivals, Training};
 use tidegate_ml::{Model, Task};
 
 use crate::declared::everything::{INPUTS, TRANSFORMS, noise, rows};
@@ -377,4 +378,69 @@ fn work_is_handed_out() {
     Replicas::new(model(&[]), 2, 350).unwrap().process(&arrivals, &counting).unwrap();
     // To read, to go to the sync, to learn what is due, to go on from it, to go to the end.
     assert_eq!(*counting.0.lock().unwrap(), 2 * 5);
+}
+
+fn timeless<'a>(batch: &'a RecordBatch, shards: Option<&'a [u64]>) -> Arrivals<'a> {
+    Arrivals { batch, event_time: &[], label_time: None, delay: 0, shards }
+}
+
+/// Replicas in places of their own that report at the same rows make what those of one place make; also after they were saved.
+#[test]
+fn by_reports_it_is_the_same() {
+    const COUNT: usize = 3;
+    for options in [&[] as &[(&str, &str)], &[("optimizer", "ftrl"), ("l1", "0.1")]] {
+        let all = rows(4, 1000, 7);
+        let shards: Vec<u64> = (0..1000).map(|row| (noise(row) * 3.0) as u64).collect();
+        let mut expected = Replicas::new(model(options), COUNT, SYNC_ROWS).unwrap();
+        expected.process(&timeless(&all, Some(shards.as_slice())), &InTurn).unwrap();
+        expected.finish(&InTurn).unwrap();
+
+        let mut base = model(options);
+        let mut replicas: Vec<Replica> = (0..COUNT).map(|_| Replica::new(model(options)).unwrap()).collect();
+        for from in (0..1000).step_by(SYNC_ROWS as usize) {
+            for row in from..from + SYNC_ROWS as usize {
+                let one = all.slice(row, 1);
+                replicas[shards[row] as usize].process(&timeless(&one, None), &InTurn).unwrap();
+            }
+            for replica in &mut replicas {
+                let mut again = Replica::new(model(options)).unwrap();
+                again.restore(&replica.save()).unwrap();
+                assert!(again.save() == replica.save());
+                *replica = again;
+            }
+            base = merged(&base, &replicas.iter().map(Replica::report).collect::<Vec<_>>()).unwrap();
+            replicas.iter_mut().for_each(|replica| replica.go_on(&base).unwrap());
+        }
+        assert!(base.save() == expected.model().save(), "{options:?}");
+        assert!(merged(&base, &[b"nonsense"]).is_err());
+    }
+}
+
+/// Rows that wait stay with their replica when it goes on from what all have made.
+#[test]
+fn rows_that_wait_go_on_waiting() {
+    let stream = Stream::new(600, 2, false);
+    let new = || Replica::new(model(&[])).unwrap();
+    let mut replicas = [new(), new()];
+    for (replica, from) in replicas.iter_mut().zip([0, 300]) {
+        let arrivals = Arrivals {
+            batch: &stream.rows.slice(from, 300),
+            event_time: &stream.event_time[from..from + 300],
+            label_time: Some(&stream.label_time.slice(from, 300)),
+            delay: DELAY,
+            shards: None,
+        };
+        replica.process(&arrivals, &InTurn).unwrap();
+        assert!(replica.pending_rows() > 20);
+    }
+    let waiting: usize = replicas.iter().map(Training::pending_rows).sum();
+    let base = merged(&model(&[]), &replicas.each_ref().map(Replica::report)).unwrap();
+    let learned = |replicas: &[Replica; 2]| replicas.iter().map(|replica| replica.counts().learned_rows).sum::<u64>();
+    assert_eq!(base.rows_learned(), learned(&replicas));
+    for replica in &mut replicas {
+        replica.go_on(&base).unwrap();
+        replica.finish(&InTurn).unwrap();
+    }
+    let last = merged(&base, &replicas.each_ref().map(Replica::report)).unwrap();
+    assert_eq!((last.rows_learned(), learned(&replicas)), (base.rows_learned() + waiting as u64, last.rows_learned()));
 }

@@ -5,6 +5,7 @@
 
 #![allow(unsafe_code, unreachable_pub, non_snake_case)]
 
+mod merger;
 mod metric;
 mod model;
 mod predictor;

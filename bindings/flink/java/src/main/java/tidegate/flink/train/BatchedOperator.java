@@ -6,6 +6,7 @@ import org.apache.flink.api.common.operators.ProcessingTimeService.ProcessingTim
 import org.apache.flink.streaming.api.operators.AbstractStreamOperator;
 import org.apache.flink.streaming.api.operators.BoundedOneInput;
 import org.apache.flink.streaming.api.operators.OneInputStreamOperator;
+import org.apache.flink.streaming.api.operators.StreamOperatorParameters;
 import org.apache.flink.streaming.api.watermark.Watermark;
 import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
 import org.apache.flink.streaming.runtime.watermarkstatus.WatermarkStatus;
@@ -54,6 +55,19 @@ abstract class BatchedOperator<F extends BatchFunction> extends AbstractStreamOp
   private transient boolean waits;
 
   BatchedOperator(RowReader reader, RowWriter writer, RowDataSerializer serializer, boolean tellsTaken) {
+    this.reader = reader;
+    this.writer = writer;
+    this.serializer = serializer;
+    this.tellsTaken = tellsTaken;
+  }
+
+  BatchedOperator(
+      StreamOperatorParameters<RowData> parameters,
+      RowReader reader,
+      RowWriter writer,
+      RowDataSerializer serializer,
+      boolean tellsTaken) {
+    super(parameters);
     this.reader = reader;
     this.writer = writer;
     this.serializer = serializer;

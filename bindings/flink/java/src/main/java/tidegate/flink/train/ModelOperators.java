@@ -1,6 +1,7 @@
 package tidegate.flink.train;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.apache.flink.api.dag.Transformation;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
@@ -31,11 +32,13 @@ import tidegate.flink.batch.RowWriter;
  *
  * <pre>
  * {"view": "…", "input": "SELECT …", "function": "ML_TRAIN", "name": "ML_TRAIN intent", "columns": [{"name": "price", "form": "NUMBER"}],
- *  "outputs": [{"name": "predicted", "type": "BOOLEAN"}], "event_time": "ts", "in_order": false, "sorted_by": "ts", "task": {…}}
+ *  "outputs": [{"name": "predicted", "type": "BOOLEAN"}], "event_time": "ts", "in_order": true, "sorted_by": null, "replicas": 0,
+ *  "task": {…}}
  * </pre>
  *
  * {@code task} is for native code alone. {@code in_order}: the query runs with parallelism 1, so that its rows come in the order in which
- * its sources give them. {@code sorted_by}: rows come in the order of that event time, however their sources give them.
+ * its sources give them. {@code sorted_by}: rows come in the order of that event time, however their sources give them. {@code replicas}:
+ * so many learn in tasks of their own.
  */
 public final class ModelOperators {
   private ModelOperators() {}
@@ -79,6 +82,23 @@ public final class ModelOperators {
     RowWriter writer = new RowWriter(outputs.stream().map(DataType::getLogicalType).toList());
     RowDataSerializer serializer = new RowDataSerializer(inputs.toArray(LogicalType[]::new));
     String task = operator.get("task").toString();
+    DataStream<RowData> rows = rows(tables, input, operator.get("in_order").asBoolean());
+    RowType type = rowType(inputs, names, outputs, outputNames);
+    String name = operator.get("name").asText();
+    JsonNode eventTime = operator.get("event_time");
+    Schema view = viewSchema(schema, outputNames, outputs, eventTime == null || eventTime.isNull() ? null : eventTime.asText());
+    String viewName = "`" + operator.get("view").asText().replace("`", "``") + "`";
+    int replicas = operator.path("replicas").asInt();
+    if (replicas > 0) {
+      long syncRows = operator.get("sync_rows").asLong();
+      ReplicaOperatorFactory factory = new ReplicaOperatorFactory(task, replicas, syncRows, reader, writer, serializer);
+      // What rows are spread by is read last.
+      int first = places.length - operator.get("task").get("shards").size();
+      LogicalType[] shardTypes = types.subList(first, types.size()).toArray(LogicalType[]::new);
+      DataStream<RowData> spread = Spread.over(rows, Arrays.copyOfRange(places, first, places.length), shardTypes);
+      tables.createTemporaryView(viewName, replicated(spread, name, InternalTypeInfo.of(type), factory, task, replicas), view);
+      return;
+    }
     BatchedOperator<?> made =
         switch (function) {
           case "ML_TRAIN", "CREATE MODEL" -> new TrainOperator(task, reader, writer, serializer);
@@ -86,24 +106,32 @@ public final class ModelOperators {
           default -> throw new TidegateException("there is no operator " + function);
         };
 
-    DataStream<RowData> rows = rows(tables, input, operator.get("in_order").asBoolean());
-    String name = operator.get("name").asText();
     JsonNode sortedBy = operator.path("sorted_by");
     if (sortedBy.isTextual()) {
       rows = InTimeOrder.sort(rows, inputs, names.indexOf(sortedBy.asText()), name + ", its rows in order");
     }
-    RowType type = rowType(inputs, names, outputs, outputNames);
     SingleOutputStreamOperator<RowData> result = rows.transform(name, InternalTypeInfo.of(type), made).uid(name);
     if (made instanceof TrainOperator) {
       result.setParallelism(1).setMaxParallelism(1);
     } else if (operator.get("in_order").asBoolean()) {
       result.setParallelism(1);
     }
-    JsonNode eventTime = operator.get("event_time");
-    tables.createTemporaryView(
-        "`" + operator.get("view").asText().replace("`", "``") + "`",
-        result,
-        viewSchema(schema, outputNames, outputs, eventTime == null || eventTime.isNull() ? null : eventTime.asText()));
+    tables.createTemporaryView(viewName, result, view);
+  }
+
+  /** Replicas in tasks of their own, and the one that puts together what they have learned, which gives no rows. */
+  private static DataStream<RowData> replicated(
+      DataStream<RowData> rows, String name, InternalTypeInfo<RowData> type, ReplicaOperatorFactory factory, String task, int replicas) {
+    // How many there are is part of the model's meaning.
+    SingleOutputStreamOperator<RowData> learned =
+        rows.transform(name, type, factory).uid(name).setParallelism(replicas).setMaxParallelism(replicas);
+    SingleOutputStreamOperator<RowData> merged = learned
+        .getSideOutput(ReplicaOperator.LEARNED)
+        .transform(name + " merged", type, new MergeOperator(task, replicas))
+        .uid(name + " merged")
+        .setParallelism(1)
+        .setMaxParallelism(1);
+    return learned.union(merged);
   }
 
   private static List<JsonNode> list(JsonNode array) {

@@ -38,6 +38,34 @@ final class NativeTrainer implements BatchFunction {
     restore(handle, state);
   }
 
+  /** Of a replica: what it has learned since it went on; it waits from now on. */
+  byte[] report() {
+    return report(handle);
+  }
+
+  /** Of a replica at its end: what it has learned since it went on, with all rows that waited for their label. */
+  byte[] lastReport() {
+    return lastReport(handle);
+  }
+
+  /** Of a replica that waits: it goes on as it is. */
+  void release() {
+    release(handle);
+  }
+
+  /** Of a replica: it goes on from what all have made together. */
+  void goOn(long round, byte[] merged) {
+    goOn(handle, round, merged);
+  }
+
+  /** How far a replica is: the merge that it went on from, the rows that it has learned, and those that it holds. */
+  record Progress(long round, long learned, long held) {}
+
+  Progress progress() {
+    long[] progress = progress(handle);
+    return new Progress(progress[0], progress[1], progress[2]);
+  }
+
   /** What became of the rows so far, and how well they were predicted. */
   Map<String, Double> figures() {
     Map<String, Double> figures = new LinkedHashMap<>();
@@ -69,6 +97,16 @@ final class NativeTrainer implements BatchFunction {
   private static native byte[] snapshot(long handle);
 
   private static native void restore(long handle, byte[] state);
+
+  private static native byte[] report(long handle);
+
+  private static native byte[] lastReport(long handle);
+
+  private static native void release(long handle);
+
+  private static native void goOn(long handle, long round, byte[] merged);
+
+  private static native long[] progress(long handle);
 
   private static native String figures(long handle);
 }

@@ -11,12 +11,14 @@ import org.apache.flink.api.common.typeinfo.PrimitiveArrayTypeInfo;
 import org.apache.flink.metrics.MetricGroup;
 import org.apache.flink.runtime.state.StateInitializationContext;
 import org.apache.flink.runtime.state.StateSnapshotContext;
+import org.apache.flink.streaming.api.operators.StreamOperatorParameters;
+import org.apache.flink.table.data.RowData;
 import org.apache.flink.table.runtime.typeutils.RowDataSerializer;
 import tidegate.flink.batch.RowReader;
 import tidegate.flink.batch.RowWriter;
 
 /** ML_TRAIN: each row is predicted as it comes, and learned when its label is known. The state is the trainer's snapshot, in pieces. */
-final class TrainOperator extends BatchedOperator<NativeTrainer> {
+class TrainOperator extends BatchedOperator<NativeTrainer> {
   private static final long serialVersionUID = 1L;
 
   /** Bytes of a piece of state: each is one record for Flink. */
@@ -32,6 +34,12 @@ final class TrainOperator extends BatchedOperator<NativeTrainer> {
 
   TrainOperator(String task, RowReader reader, RowWriter writer, RowDataSerializer serializer) {
     super(reader, writer, serializer, true);
+    this.task = task;
+  }
+
+  TrainOperator(
+      StreamOperatorParameters<RowData> parameters, String task, RowReader reader, RowWriter writer, RowDataSerializer serializer) {
+    super(parameters, reader, writer, serializer, true);
     this.task = task;
   }
 
@@ -89,8 +97,13 @@ final class TrainOperator extends BatchedOperator<NativeTrainer> {
   @Override
   public void endInput() throws Exception {
     super.endInput();
-    function.end();
+    end();
     figures.putAll(function.figures());
+  }
+
+  /** All rows have come. */
+  void end() throws Exception {
+    function.end();
   }
 
   private static byte[] join(List<byte[]> pieces) {
