@@ -230,6 +230,44 @@ INSERT INTO figures
 SELECT kind, ML_MAE(amount, predicted), ML_RMSE(amount, predicted), COUNT(*)
 FROM ML_TRAIN(INPUT => TABLE events, MODEL => MODEL amounts, LABEL => DESCRIPTOR(amount), ARGS => DESCRIPTOR(n, ok)) GROUP BY kind;
 
+=== an evaluation
+CREATE MODEL past INPUT (n INT, ok BOOLEAN) OUTPUT (predicted BOOLEAN, probability DOUBLE)
+WITH ('provider' = 'tidegate', 'task' = 'classification', 'algorithm' = 'logistic_regression', 'label' = 'bought')
+AS SELECT n, ok, bought FROM events WHERE id < 2000;
+CREATE VIEW recent AS SELECT * FROM events WHERE id >= 2000;
+INSERT INTO figures
+SELECT 'recent', `result`['Accuracy'], `result`['AUC'], CAST(1 AS BIGINT)
+FROM ML_EVALUATE(INPUT => TABLE recent, MODEL => MODEL past, LABEL => DESCRIPTOR(bought), ARGS => DESCRIPTOR(n, ok));
+
+=== an evaluation of a regression
+CREATE MODEL amounts INPUT (n INT, ok BOOLEAN) OUTPUT (predicted DOUBLE)
+WITH ('provider' = 'tidegate', 'task' = 'regression', 'algorithm' = 'linear_regression', 'learning_rate' = '0.00001', 'label' = 'amount')
+AS SELECT n, ok, amount FROM events;
+INSERT INTO figures
+SELECT 'all', `result`['MAE'], `result`['RMSE'], CAST(1 AS BIGINT)
+FROM ML_EVALUATE(TABLE events, MODEL amounts, DESCRIPTOR(amount), DESCRIPTOR(n, ok));
+
+=== a confusion matrix
+CREATE MODEL sort INPUT (n INT, ok BOOLEAN) OUTPUT (predicted STRING)
+WITH ('provider' = 'tidegate', 'task' = 'classification', 'algorithm' = 'logistic_regression', 'label' = 'kind',
+      'classes' = 'low,middle,high')
+AS SELECT n, ok, kind FROM events;
+CREATE TABLE counts (expected STRING, low BIGINT, middle BIGINT, high BIGINT)
+WITH ('connector' = 'filesystem', 'path' = '${output}/counts.csv', 'format' = 'csv');
+INSERT INTO counts SELECT expected_label, low, middle, high
+FROM ML_CONFUSION_MATRIX(INPUT => TABLE events, MODEL => MODEL sort, LABEL => DESCRIPTOR(kind), ARGS => DESCRIPTOR(n, ok));
+
+=== a curve, with a filter above
+CREATE MODEL past INPUT (n INT, ok BOOLEAN) OUTPUT (predicted BOOLEAN, probability DOUBLE)
+WITH ('provider' = 'tidegate', 'task' = 'classification', 'algorithm' = 'logistic_regression', 'label' = 'bought')
+AS SELECT n, ok, bought FROM events WHERE id < 2000;
+CREATE TABLE curve (threshold DOUBLE, recall DOUBLE, false_positive_rate DOUBLE, hits BIGINT, missed BIGINT)
+WITH ('connector' = 'filesystem', 'path' = '${output}/curve.csv', 'format' = 'csv');
+INSERT INTO curve
+SELECT threshold, recall, false_positive_rate, true_positives, false_negatives
+FROM ML_ROC_CURVE(INPUT => TABLE events, MODEL => MODEL past, LABEL => DESCRIPTOR(bought), ARGS => DESCRIPTOR(n, ok))
+WHERE recall > 0.5;
+
 === a bounded join below
 CREATE VIEW warm AS
 SELECT e.id, e.ts, e.n, c.warmth, e.bought FROM events AS e JOIN colors AS c ON e.color = c.name;

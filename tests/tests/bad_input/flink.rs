@@ -36,9 +36,12 @@ fn a_model_a_key_is_not_there_yet() {
 #[test]
 fn a_report_is_for_a_table() {
     let written = format!(
-        "INSERT INTO o SELECT `result`['Accuracy'] FROM ML_EVALUATE(INPUT => TABLE some, MODEL => MODEL m, {TRAIN};"
+        "INSERT INTO o SELECT `result`['Accuracy'] FROM ML_EVALUATE(INPUT => TABLE t, MODEL => MODEL m, {TRAIN};"
     );
-    refused(&written, &["ML_EVALUATE does not run in Flink", "INSERT the predictions into a table"]);
+    refused(
+        &written,
+        &["ML_EVALUATE reads a stream, which has no end to report at", "write the predictions to a table"],
+    );
 }
 
 #[test]

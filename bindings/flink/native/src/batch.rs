@@ -9,7 +9,7 @@
 //! A cell is 8 bytes in the machine's order: an f64 for what is a float; an i64 for what is a whole number, of days for a date, and in
 //! the unit of its type for a time or a timestamp; 0 or 1 for a boolean; and for what does not fit its place among the bytes beside it,
 //! as two u32: from where, and how long. There a text is its UTF-8, and a map from texts to numbers is, for each entry, the length of
-//! the text as u32, the text, and the number as f64. A decimal of up to 18 digits is the i64 of all its digits, a longer one these as
+//! the text as u32, with its highest bit set where there is no number, the text, and the number as f64. A decimal of up to 18 digits is the i64 of all its digits, a longer one these as
 //! a whole number among the bytes, of up to 16, the highest first, as Java has it.
 
 use std::sync::Arc;
@@ -24,6 +24,7 @@ use arrow::datatypes::{
     Int32Type, Int64Type, Schema, SchemaRef, Time64MicrosecondType, TimeUnit, TimestampMicrosecondType,
     TimestampMillisecondType, TimestampNanosecondType,
 };
+use serde::Deserialize;
 use tidegate_ml::{InputKind, ModelSpec};
 
 use crate::exception::Failure;
@@ -34,8 +35,32 @@ const CELL: usize = 8;
 /// The most digits of a decimal that a cell holds.
 const CELL_DIGITS: u8 = 18;
 
+/// What the length of a map's key has set where there is no number for it.
+const NO_NUMBER: u32 = 1 << 31;
+
 /// A time of day is below this many microseconds.
 const DAY_MICROS: i64 = 24 * 60 * 60 * 1_000_000;
+
+/// What a column that is no input of a model holds.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub(crate) enum Form {
+    Number,
+    Integer,
+    Boolean,
+    Text,
+}
+
+impl Form {
+    pub(crate) fn data_type(self) -> DataType {
+        match self {
+            Self::Number => DataType::Float64,
+            Self::Integer => DataType::Int64,
+            Self::Boolean => DataType::Boolean,
+            Self::Text => DataType::Utf8,
+        }
+    }
+}
 
 /// The columns that a model reads, as batches have them here.
 pub(crate) fn input_schema(spec: &ModelSpec) -> SchemaRef {
@@ -315,7 +340,8 @@ fn entries(map: &MapArray, row: usize, texts: &mut Vec<u8>) -> Result<(), Failur
     };
     for entry in 0..entries.len() {
         let key = keys.value(entry);
-        let Ok(length) = u32::try_from(key.len()) else { return refuse("the key of a map is longer than 4 GB") };
+        let Ok(length) = i32::try_from(key.len()) else { return refuse("the key of a map is longer than 2 GB") };
+        let length = if values.is_null(entry) { length.cast_unsigned() | NO_NUMBER } else { length.cast_unsigned() };
         texts.extend_from_slice(&length.to_ne_bytes());
         texts.extend_from_slice(key.as_bytes());
         texts.extend_from_slice(&values.value(entry).to_ne_bytes());
@@ -375,9 +401,9 @@ mod tests {
     fn a_map_is_its_entries() {
         use arrow::array::{Float64Builder, MapBuilder};
         let mut map = MapBuilder::new(None, StringBuilder::new(), Float64Builder::new());
-        for (class, probability) in [("no", 0.25), ("yes", 0.75)] {
+        for (class, probability) in [("no", Some(0.25)), ("?", None), ("yes", Some(0.75))] {
             map.keys().append_value(class);
-            map.values().append_value(probability);
+            map.values().append_option(probability);
         }
         map.append(true).unwrap();
         let map: ArrayRef = Arc::new(map.finish());
@@ -385,8 +411,9 @@ mod tests {
         let mut memory = vec![0; bytes(1, 1).unwrap()];
         let texts = write(&batch, &mut memory, 1).unwrap();
         let number = |value: f64| value.to_ne_bytes().to_vec();
-        let entry = |key: &str, value| [&(key.len() as u32).to_ne_bytes()[..], key.as_bytes(), &number(value)].concat();
-        assert_eq!(texts, [entry("no", 0.25), entry("yes", 0.75)].concat());
+        let entry =
+            |length: u32, key: &str, value| [&length.to_ne_bytes()[..], key.as_bytes(), &number(value)].concat();
+        assert_eq!(texts, [entry(2, "no", 0.25), entry(1 | NO_NUMBER, "?", 0.0), entry(3, "yes", 0.75)].concat());
         assert_eq!(memory[1..], place(0, texts.len()).unwrap());
     }
 }

@@ -17,5 +17,6 @@ mod merger;
 mod metric;
 mod model;
 mod predictor;
+mod reporter;
 mod table;
 mod trainer;

@@ -18,7 +18,7 @@ use tidegate_ml::{DataFault, InputKind, LabelKind, ModelSpec};
 use tidegate_training::{Error as TrainingError, ModelEntry, OpenRegistry, Place, Run, Threads, Trainer, TrainerRows};
 
 use crate::bad_rows::{Outcome, refused};
-use crate::batch::{self, Rows};
+use crate::batch::{self, Form, Rows};
 use crate::exception::Failure;
 use crate::kept_rows::KeptRows;
 
@@ -98,16 +98,6 @@ impl Task {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(self.threads.max(1)).build();
         Ok(Threads(Arc::new(pool.map_err(|error| Failure::Contract(error.to_string()))?)))
     }
-}
-
-/// What a column by which rows are spread holds.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-enum Form {
-    Number,
-    Integer,
-    Boolean,
-    Text,
 }
 
 /// A model that learns, and the columns that Java writes.
@@ -403,15 +393,7 @@ fn schema(task: &Task) -> SchemaRef {
     });
     let times = [("event time", task.event_time), ("label time", task.label_time)];
     let times = times.into_iter().filter(|(_, is_there)| *is_there).map(|(name, _)| (name, DataType::Int64));
-    let shards = task.shards.iter().map(|form| {
-        let data_type = match form {
-            Form::Number => DataType::Float64,
-            Form::Integer => DataType::Int64,
-            Form::Boolean => DataType::Boolean,
-            Form::Text => DataType::Utf8,
-        };
-        ("shard", data_type)
-    });
+    let shards = task.shards.iter().map(|form| ("shard", form.data_type()));
     let weight = task.weight.then_some(("weight", DataType::Float64));
     let columns = inputs.chain([("label", label)]).chain(weight).chain(times).chain(shards);
     Arc::new(Schema::new(columns.map(|(name, data_type)| Field::new(name, data_type, true)).collect::<Vec<_>>()))

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use datafusion::logical_expr::LogicalPlan;
+use tidegate_ml::metric::ReportKind;
 use tidegate_sql::call::{ArgValue, TableFunction};
 use tidegate_sql::flink::{Replace, create_table, lower_query, quoted};
 use tidegate_sql::sqlparser::ast::{Query, TableFactor};
@@ -14,7 +15,7 @@ use super::program::{Mode, Operator, Program, Statement};
 use super::table;
 use crate::catalog::bad_rows::BadRows;
 use crate::catalog::table::ConnectorTable;
-use crate::plan::node::{PredictNode, TrainNode};
+use crate::plan::node::{PredictNode, ReportNode, TrainNode};
 use crate::session::{Place, Session, SessionConfig};
 use crate::stream::compile::tables;
 use crate::{Error, Observer, Result, Silent};
@@ -370,6 +371,16 @@ impl Calls<'_, '_, '_> {
         }
     }
 
+    fn check_trained(&self, place: &Place<'_>, predict: &PredictNode) -> Result<()> {
+        match predict.model.0.stands_in && !self.lowering.explaining {
+            true => Err(place.refuse_with_help(
+                format!("model '{}' has no version yet", predict.model.0.reference),
+                "train it first",
+            )),
+            false => Ok(()),
+        }
+    }
+
     fn plan(&self, original: &TableFactor, span: Span) -> Result<LogicalPlan> {
         self.lowering.session.plan_factor(&self.place.at(Some(span)), original)
     }
@@ -383,10 +394,11 @@ impl Replace for Calls<'_, '_, '_> {
         let place = self.place.at(Some(span));
         match lowered.name.as_str() {
             "ML_TRAIN" | "ML_PREDICT" => {}
+            name if REPORTS.iter().any(|report| report.name() == name) => {}
             name if name.starts_with("ML_") => {
                 return Err(place.refuse_with_help(
                     format!("{name} does not run in Flink"),
-                    "INSERT the predictions into a table, and write SELECT … FROM that function: what is bounded runs here",
+                    "write SELECT … FROM that function: it runs here",
                 ));
             }
             _ => return Ok(None),
@@ -398,21 +410,37 @@ impl Replace for Calls<'_, '_, '_> {
         let job = self.lowering.job_name();
         let run = RunFacts { registry: &registry, key: &self.key, job: &job };
         let bad_rows = BadRows::from(tables(&plan)?);
-        let operator = match node(&plan) {
+        let found = node(&plan);
+        if let Some(Node::Report(report)) = &found {
+            let Some(Node::Predict(predict)) = node(&report.input) else {
+                return Err(Error::Internal(format!("{} was planned over something else", lowered.name)));
+            };
+            if !self.lowering.is_bounded(&plan)? {
+                return Err(place.refuse_with_help(
+                    format!("{} reads a stream, which has no end to report at", lowered.name),
+                    "write the predictions to a table, and report over that",
+                ));
+            }
+            self.check_trained(&place, predict)?;
+            let predicted = self.lowering.free_name("ml_predict");
+            let operator = operator::predict(predict, (predicted.clone(), input), &bad_rows, &run)
+                .map_err(|unsupported| refuse(&place, unsupported))?;
+            self.lowering.keep(&predicted, needs, Statement::Operator(Box::new(operator)));
+            let operator = operator::report(report, &predict.model.0.reference, (view.clone(), &predicted))
+                .map_err(|unsupported| refuse(&place, unsupported))?;
+            self.lowering.keep(&view, BTreeSet::from([predicted]), Statement::Operator(Box::new(operator)));
+            return Ok(Some(view));
+        }
+        let operator = match found {
             Some(Node::Train(train)) => {
                 let order = self.lowering.order(&plan)?;
                 operator::train(train, (view.clone(), input), &bad_rows, order, &run)
             }
             Some(Node::Predict(predict)) => {
-                if predict.model.0.stands_in && !self.lowering.explaining {
-                    return Err(place.refuse_with_help(
-                        format!("model '{}' has no version yet", predict.model.0.reference),
-                        "train it first",
-                    ));
-                }
+                self.check_trained(&place, predict)?;
                 operator::predict(predict, (view.clone(), input), &bad_rows, &run)
             }
-            None => return Err(Error::Internal(format!("{} was planned as something else", lowered.name))),
+            _ => return Err(Error::Internal(format!("{} was planned as something else", lowered.name))),
         };
         let operator = operator.map_err(|unsupported| refuse(&place, unsupported))?;
         self.lowering.keep(&view, needs, Statement::Operator(Box::new(operator)));
@@ -447,7 +475,11 @@ impl Replace for Nothing {
 enum Node<'p> {
     Train(&'p TrainNode),
     Predict(&'p PredictNode),
+    Report(&'p ReportNode),
 }
+
+/// What a report is of.
+const REPORTS: [ReportKind; 3] = [ReportKind::Evaluation, ReportKind::ConfusionMatrix, ReportKind::RocCurve];
 
 /// The ML function that a plan of nothing else is.
 fn node(plan: &LogicalPlan) -> Option<Node<'_>> {
@@ -458,6 +490,9 @@ fn node(plan: &LogicalPlan) -> Option<Node<'_>> {
         }
         if let Some(predict) = node.downcast_ref() {
             return Some(Node::Predict(predict));
+        }
+        if let Some(report) = node.downcast_ref() {
+            return Some(Node::Report(report));
         }
     }
     match plan.inputs().as_slice() {

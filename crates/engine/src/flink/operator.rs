@@ -2,17 +2,18 @@
 
 use std::path::Path;
 
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Schema};
 use datafusion::common::{Column, DFSchema};
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use serde_json::json;
 use tidegate_ml::{InputKind, LabelKind, ModelSpec};
+use tidegate_sql::flink::quoted;
 use tidegate_training::ModelEntry;
 
 use super::program::{Operator, Output, Read};
 use crate::Result;
 use crate::catalog::bad_rows::BadRows;
-use crate::plan::node::{PredictNode, TrainNode};
+use crate::plan::node::{PredictNode, ReportNode, TrainNode};
 use crate::types::sql_type;
 
 /// In which order rows have to come to what learns from them.
@@ -102,7 +103,10 @@ fn shards(schema: &DFSchema, places: &[usize]) -> Result<Vec<Read>, Unsupported>
 }
 
 fn outputs(spec: &ModelSpec) -> Vec<Output> {
-    let schema = spec.output_schema();
+    columns_of(&spec.output_schema())
+}
+
+fn columns_of(schema: &Schema) -> Vec<Output> {
     let output = |field: &std::sync::Arc<arrow::datatypes::Field>| Output {
         name: field.name().clone(),
         data_type: sql_type(field.data_type()),
@@ -248,6 +252,51 @@ pub(super) fn predict(
         replicas: 0,
         sync_rows: 0,
         task: json!({ "registry": run.registry, "reference": model.reference, "pass_over": pass_over }),
+    })
+}
+
+/// `ML_EVALUATE`, `ML_CONFUSION_MATRIX`, `ML_ROC_CURVE`: over the view of the predictions.
+pub(super) fn report(
+    node: &ReportNode,
+    reference: &str,
+    (view, predictions): (String, &str),
+) -> Result<Operator, Unsupported> {
+    let schema = node.input.schema();
+    let name = |expr: &Expr| match expr {
+        Expr::Column(Column { name, .. }) => Ok(name.clone()),
+        other => unsupported(format!("{} over '{other}'", node.kind.name()), "select it as a column first"),
+    };
+    let predicted = name(&node.predicted)?;
+    let (form, label_form) = match schema.field_with_unqualified_name(&predicted).map(|field| field.data_type()) {
+        Ok(DataType::Boolean) => ("BOOLEAN", "TRUTH"),
+        Ok(DataType::Int64) => ("INTEGER", "INTEGER"),
+        Ok(DataType::Utf8) => ("TEXT", "TEXT"),
+        _ => ("NUMBER", "NUMBER"),
+    };
+    let mut columns = vec![read(&name(&node.label)?, label_form), read(&predicted, form)];
+    if let Some(probability) = &node.probability {
+        columns.push(read(&name(probability)?, "NUMBER"));
+    }
+    let task = json!({
+        "kind": node.kind,
+        "task": node.task,
+        "classes": node.classes,
+        "predicted": form,
+        "probability": node.probability.is_some(),
+    });
+    Ok(Operator {
+        view,
+        input: format!("SELECT * FROM {}", quoted(predictions)),
+        function: node.kind.name().into(),
+        name: format!("{} {reference}", node.kind.name()),
+        columns,
+        outputs: columns_of(node.schema.as_arrow()),
+        event_time: None,
+        in_order: false,
+        sorted_by: None,
+        replicas: 0,
+        sync_rows: 0,
+        task,
     })
 }
 

@@ -76,8 +76,14 @@ pub(super) fn lost(set: &[(String, String)]) -> Option<Unsupported> {
 
 /// Settings that mean the same in Flink, or that are its own.
 pub(super) fn settings(set: &[(String, String)], script_dir: &Path) -> BTreeMap<String, String> {
-    // Times without a zone are those of UTC here.
-    let mut settings = BTreeMap::from([("table.local-time-zone".to_string(), "UTC".to_string())]);
+    let ours = [
+        // Times without a zone are those of UTC here.
+        ("table.local-time-zone", "UTC"),
+        // Else Flink copies each row between two steps of one task. Nothing of a script keeps a row that it was given.
+        ("pipeline.object-reuse", "true"),
+    ];
+    let mut settings: BTreeMap<String, String> =
+        ours.into_iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
     for (key, value) in set {
         match key.as_str() {
             "execution.checkpointing.dir" | "execution.checkpointing.savepoint-dir" => {

@@ -11,15 +11,15 @@ use std::io::BufReader;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{ArrayRef, RecordBatch};
-use arrow::datatypes::{DataType, Field, FieldRef};
+use arrow::datatypes::{Field, FieldRef};
 use datafusion::common::{DFSchema, DFSchemaRef, Result, TableReference};
 use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNodeCore};
 use tidegate_ml::keyed::version::{Header, Predictor, Reader};
 use tidegate_ml::keys::Keys;
+use tidegate_ml::metric::ReportKind;
 use tidegate_ml::{Model, Task};
 
 use super::attribute::{Rowtime, rowtime};
-use crate::types::map_type;
 use tidegate_training::ModelEntry;
 
 /// The columns of `input`, unqualified ones and qualified ones as they are, followed by `added`.
@@ -243,17 +243,6 @@ impl UserDefinedLogicalNodeCore for PredictNode {
     }
 }
 
-/// A report over predictions, computed over all rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd)]
-pub(crate) enum ReportKind {
-    /// `ML_EVALUATE`: one row, `result MAP<STRING, DOUBLE>`.
-    Evaluation,
-    /// `ML_CONFUSION_MATRIX`: one row a class.
-    ConfusionMatrix,
-    /// `ML_ROC_CURVE`: one row a threshold.
-    RocCurve,
-}
-
 /// `ML_EVALUATE`, `ML_CONFUSION_MATRIX`, `ML_ROC_CURVE`: a report over the predictions of a model.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct ReportNode {
@@ -273,20 +262,8 @@ pub(crate) struct ReportNode {
 
 impl ReportNode {
     pub(crate) fn output(kind: ReportKind, classes: &[String]) -> Result<DFSchemaRef> {
-        let fields = match kind {
-            ReportKind::Evaluation => vec![Field::new("result", map_type(DataType::Utf8, DataType::Float64), false)],
-            ReportKind::ConfusionMatrix => std::iter::once(Field::new("expected_label", DataType::Utf8, false))
-                .chain(classes.iter().map(|class| Field::new(class, DataType::Int64, false)))
-                .collect(),
-            ReportKind::RocCurve => {
-                let rates =
-                    ["threshold", "recall", "false_positive_rate"].map(|n| Field::new(n, DataType::Float64, true));
-                let counts = ["true_positives", "false_positives", "true_negatives", "false_negatives"]
-                    .map(|name| Field::new(name, DataType::Int64, false));
-                rates.into_iter().chain(counts).collect()
-            }
-        };
-        Ok(Arc::new(DFSchema::from_unqualified_fields(fields.into(), Default::default())?))
+        let schema = kind.schema(classes);
+        Ok(Arc::new(DFSchema::from_unqualified_fields(schema.fields().clone(), Default::default())?))
     }
 }
 
@@ -298,11 +275,7 @@ impl PartialOrd for ReportNode {
 
 impl UserDefinedLogicalNodeCore for ReportNode {
     fn name(&self) -> &str {
-        match self.kind {
-            ReportKind::Evaluation => "ML_EVALUATE",
-            ReportKind::ConfusionMatrix => "ML_CONFUSION_MATRIX",
-            ReportKind::RocCurve => "ML_ROC_CURVE",
-        }
+        self.kind.name()
     }
 
     fn inputs(&self) -> Vec<&LogicalPlan> {

@@ -44,6 +44,7 @@ mod precision_recall;
 mod probability;
 mod ranking;
 mod regression;
+mod report;
 mod roc_curve;
 mod signature;
 
@@ -66,6 +67,7 @@ pub use precision_recall::{ML_F1, ML_FBETA, ML_PRECISION, ML_RECALL, ML_SPECIFIC
 pub use probability::{ML_BRIER_SCORE, ML_LOG_LOSS};
 pub use ranking::{Ranking, Scores};
 pub use regression::{ML_MAE, ML_MAPE, ML_MSE, ML_RMSE, ML_SMAPE};
+pub use report::{Report, ReportKind};
 pub use roc_curve::{RocPoint, roc_curve};
 
 /// All metrics, by their SQL name.

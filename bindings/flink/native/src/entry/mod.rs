@@ -11,6 +11,7 @@ mod model;
 mod predictor;
 mod reading;
 mod registry;
+mod reporter;
 mod table;
 mod trainer;
 mod writing;

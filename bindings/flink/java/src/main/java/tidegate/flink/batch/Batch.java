@@ -1,9 +1,10 @@
 package tidegate.flink.batch;
 
 import java.nio.ByteBuffer;
+import org.apache.flink.table.data.StringData;
 
 /** Rows on their way to native code: cells, and beside them the bytes of all texts. Native code reads it while it is called. */
-public final class Batch {
+public final class Batch implements Values {
   private static final int TEXT_BYTES = 4096;
 
   private final int columns;
@@ -31,6 +32,7 @@ public final class Batch {
     return capacity;
   }
 
+  @Override
   public Cells cells() {
     return cells;
   }
@@ -63,5 +65,17 @@ public final class Batch {
     }
     cells.setText(column, row, texts.position(), bytes);
     texts.put(utf8, from, bytes);
+  }
+
+  @Override
+  public StringData text(int column, int row) {
+    return StringData.fromBytes(bytes(column, row));
+  }
+
+  @Override
+  public byte[] bytes(int column, int row) {
+    byte[] copy = new byte[cells.textBytes(column, row)];
+    texts.get(cells.textFrom(column, row), copy);
+    return copy;
   }
 }

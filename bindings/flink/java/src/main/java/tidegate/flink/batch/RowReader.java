@@ -33,6 +33,16 @@ public final class RowReader implements Serializable {
     return places.length;
   }
 
+  /** Which of the columns read is the one at this place in a row, in this form; -1 if none is. */
+  int columnOf(int place, Form form) {
+    for (int column = 0; column < places.length; column++) {
+      if (places[column] == place && forms[column] == form) {
+        return column;
+      }
+    }
+    return -1;
+  }
+
   /** Writes a row's columns into a batch. */
   public void read(RowData from, Batch to, int row) {
     Cells cells = to.cells();

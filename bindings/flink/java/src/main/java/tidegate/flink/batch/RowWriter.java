@@ -1,15 +1,9 @@
 package tidegate.flink.batch;
 
 import java.io.Serializable;
-import java.nio.ByteBuffer;
-import java.util.Arrays;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import org.apache.flink.table.data.DecimalData;
-import org.apache.flink.table.data.GenericMapData;
 import org.apache.flink.table.data.GenericRowData;
-import org.apache.flink.table.data.StringData;
 import org.apache.flink.table.types.logical.DecimalType;
 import org.apache.flink.table.types.logical.LogicalType;
 import org.apache.flink.table.types.logical.LogicalTypeRoot;
@@ -52,34 +46,16 @@ public final class RowWriter implements Serializable {
       case TIMESTAMP_WITHOUT_TIME_ZONE, TIMESTAMP_WITH_LOCAL_TIME_ZONE -> Timestamps.of(
           cells.integer(column, row), LogicalTypeChecks.getPrecision(types[column]));
       case BOOLEAN -> cells.integer(column, row) != 0;
-      case CHAR, VARCHAR -> StringData.fromBytes(from.texts(), cells.textFrom(column, row), cells.textBytes(column, row));
-      case BINARY, VARBINARY -> bytes(from, column, row);
+      case CHAR, VARCHAR -> from.text(column, row);
+      case BINARY, VARBINARY -> from.bytes(column, row);
       case DECIMAL -> {
         DecimalType type = (DecimalType) types[column];
         yield DecimalData.isCompact(type.getPrecision())
             ? DecimalData.fromUnscaledLong(cells.integer(column, row), type.getPrecision(), type.getScale())
-            : DecimalData.fromUnscaledBytes(bytes(from, column, row), type.getPrecision(), type.getScale());
+            : DecimalData.fromUnscaledBytes(from.bytes(column, row), type.getPrecision(), type.getScale());
       }
-      case MAP -> map(from, column, row);
+      case MAP -> from.map(column, row);
       default -> throw new IllegalStateException("native code does not give " + roots[column]);
     };
-  }
-
-  private static byte[] bytes(Given from, int column, int row) {
-    int at = from.cells().textFrom(column, row);
-    return Arrays.copyOfRange(from.texts(), at, at + from.cells().textBytes(column, row));
-  }
-
-  private static GenericMapData map(Given from, int column, int row) {
-    Map<StringData, Double> map = new LinkedHashMap<>();
-    ByteBuffer entries = from.entries();
-    int at = from.cells().textFrom(column, row);
-    int end = at + from.cells().textBytes(column, row);
-    while (at < end) {
-      int bytes = entries.getInt(at);
-      map.put(StringData.fromBytes(from.texts(), at + 4, bytes), entries.getDouble(at + 4 + bytes));
-      at += 12 + bytes;
-    }
-    return new GenericMapData(map);
   }
 }

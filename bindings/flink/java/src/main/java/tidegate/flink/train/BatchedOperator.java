@@ -1,7 +1,5 @@
 package tidegate.flink.train;
 
-import java.util.ArrayList;
-import java.util.List;
 import org.apache.flink.api.common.operators.ProcessingTimeService.ProcessingTimeCallback;
 import org.apache.flink.streaming.api.operators.AbstractStreamOperator;
 import org.apache.flink.streaming.api.operators.BoundedOneInput;
@@ -10,15 +8,12 @@ import org.apache.flink.streaming.api.operators.StreamOperatorParameters;
 import org.apache.flink.streaming.api.watermark.Watermark;
 import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
 import org.apache.flink.streaming.runtime.watermarkstatus.WatermarkStatus;
-import org.apache.flink.table.data.GenericRowData;
 import org.apache.flink.table.data.RowData;
-import org.apache.flink.table.data.utils.JoinedRowData;
-import org.apache.flink.table.runtime.typeutils.RowDataSerializer;
 import tidegate.flink.Native;
 import tidegate.flink.batch.Batch;
 import tidegate.flink.batch.Given;
-import tidegate.flink.batch.RowReader;
-import tidegate.flink.batch.RowWriter;
+import tidegate.flink.batch.Layout;
+import tidegate.flink.batch.RowsOfBatch;
 
 /**
  * Gives rows to native code a batch at a time, and appends what it gives to them:
@@ -39,9 +34,7 @@ abstract class BatchedOperator<F extends BatchFunction> extends AbstractStreamOp
   /** How long a row waits for others. */
   private static final long PATIENCE_MS = 10;
 
-  private final RowReader reader;
-  private final RowWriter writer;
-  private final RowDataSerializer serializer;
+  private final Layout layout;
 
   /** Whether the last of what is given for a row says if the row was taken. */
   private final boolean tellsTaken;
@@ -49,28 +42,19 @@ abstract class BatchedOperator<F extends BatchFunction> extends AbstractStreamOp
   protected transient F function;
   private transient Batch batch;
   private transient Given given;
-  private transient List<RowData> rows;
+  private transient RowsOfBatch rows;
+  private transient int count;
   private transient StreamRecord<RowData> record;
-  private transient boolean reuses;
   private transient boolean waits;
 
-  BatchedOperator(RowReader reader, RowWriter writer, RowDataSerializer serializer, boolean tellsTaken) {
-    this.reader = reader;
-    this.writer = writer;
-    this.serializer = serializer;
+  BatchedOperator(Layout layout, boolean tellsTaken) {
+    this.layout = layout;
     this.tellsTaken = tellsTaken;
   }
 
-  BatchedOperator(
-      StreamOperatorParameters<RowData> parameters,
-      RowReader reader,
-      RowWriter writer,
-      RowDataSerializer serializer,
-      boolean tellsTaken) {
+  BatchedOperator(StreamOperatorParameters<RowData> parameters, Layout layout, boolean tellsTaken) {
     super(parameters);
-    this.reader = reader;
-    this.writer = writer;
-    this.serializer = serializer;
+    this.layout = layout;
     this.tellsTaken = tellsTaken;
   }
 
@@ -83,19 +67,19 @@ abstract class BatchedOperator<F extends BatchFunction> extends AbstractStreamOp
     if (function == null) {
       function = open(CAPACITY);
     }
-    batch = new Batch(reader.columns(), CAPACITY);
-    given = new Given(writer.columns() + (tellsTaken ? 1 : 0), CAPACITY);
-    rows = new ArrayList<>(CAPACITY);
+    batch = new Batch(layout.reader().columns(), CAPACITY);
+    given = new Given(layout.outputs().size() + (tellsTaken ? 1 : 0), CAPACITY);
+    rows = new RowsOfBatch(layout, batch, given);
     record = new StreamRecord<>(null);
-    reuses = getExecutionConfig().isObjectReuseEnabled();
   }
 
   @Override
   public void processElement(StreamRecord<RowData> element) throws Exception {
     RowData row = element.getValue();
-    reader.read(row, batch, rows.size());
-    rows.add(reuses ? serializer.copy(row) : row);
-    if (rows.size() == CAPACITY) {
+    layout.reader().read(row, batch, count);
+    rows.keep(row, count);
+    count++;
+    if (count == CAPACITY) {
       flush();
     } else if (!waits) {
       waits = true;
@@ -109,19 +93,16 @@ abstract class BatchedOperator<F extends BatchFunction> extends AbstractStreamOp
 
   /** Gives the rows of the batch to native code, and sends them on. */
   protected final void flush() throws Exception {
-    if (rows.isEmpty()) {
+    if (count == 0) {
       return;
     }
-    given.take(function.process(batch, given, rows.size()));
-    for (int row = 0; row < rows.size(); row++) {
-      if (tellsTaken && given.cells().integer(writer.columns(), row) == 0) {
-        continue;
+    given.take(function.process(batch, given, count));
+    for (int row = 0; row < count; row++) {
+      if (!tellsTaken || given.cells().integer(layout.outputs().size(), row) != 0) {
+        output.collect(record.replace(rows.at(row)));
       }
-      RowData from = rows.get(row);
-      GenericRowData outputs = new GenericRowData(writer.columns());
-      writer.write(given, row, outputs, 0);
-      output.collect(record.replace(new JoinedRowData(from.getRowKind(), from, outputs)));
     }
+    count = 0;
     rows.clear();
     batch.clear();
     flushed();

@@ -10,6 +10,7 @@ import org.apache.flink.api.common.state.MapStateDescriptor;
 import org.apache.flink.api.common.state.ValueState;
 import org.apache.flink.api.common.state.ValueStateDescriptor;
 import org.apache.flink.api.common.typeinfo.Types;
+import org.apache.flink.api.common.typeutils.TypeSerializer;
 import org.apache.flink.api.java.functions.NullByteKeySelector;
 import org.apache.flink.metrics.Counter;
 import org.apache.flink.streaming.api.datastream.DataStream;
@@ -43,6 +44,7 @@ final class InTimeOrder extends KeyedProcessFunction<Byte, RowData, RowData> {
   private transient MapState<Long, List<RowData>> waiting;
   private transient ValueState<Long> gone;
   private transient Comparator<RowData> order;
+  private transient TypeSerializer<RowData> serializer;
   private transient Counter late;
 
   private InTimeOrder(RowType type, int time) {
@@ -68,6 +70,7 @@ final class InTimeOrder extends KeyedProcessFunction<Byte, RowData, RowData> {
         new MapStateDescriptor<>("waiting", Types.LONG, Types.LIST(InternalTypeInfo.of(type))));
     gone = getRuntimeContext().getState(new ValueStateDescriptor<>("gone", Types.LONG));
     order = order(type);
+    serializer = InternalTypeInfo.of(type).toSerializer();
     // Flink's windows call it so, too.
     late = getRuntimeContext().getMetricGroup().counter("numLateRecordsDropped");
   }
@@ -85,7 +88,8 @@ final class InTimeOrder extends KeyedProcessFunction<Byte, RowData, RowData> {
       rows = new ArrayList<>();
       context.timerService().registerEventTimeTimer(at);
     }
-    rows.add(row);
+    // State in memory keeps what it is given, and the next row comes in the same object.
+    rows.add(serializer.copy(row));
     waiting.put(at, rows);
   }
 

@@ -3,6 +3,7 @@ package tidegate.flink.train;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Set;
 import org.apache.flink.api.dag.Transformation;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.databind.JsonNode;
 import org.apache.flink.streaming.api.datastream.DataStream;
@@ -15,7 +16,6 @@ import org.apache.flink.table.catalog.Column;
 import org.apache.flink.table.catalog.ResolvedSchema;
 import org.apache.flink.table.data.RowData;
 import org.apache.flink.table.runtime.typeutils.InternalTypeInfo;
-import org.apache.flink.table.runtime.typeutils.RowDataSerializer;
 import org.apache.flink.table.types.DataType;
 import org.apache.flink.table.types.logical.LocalZonedTimestampType;
 import org.apache.flink.table.types.logical.LogicalType;
@@ -24,11 +24,12 @@ import org.apache.flink.table.types.logical.TimestampType;
 import org.apache.flink.table.types.utils.TypeConversions;
 import tidegate.flink.TidegateException;
 import tidegate.flink.batch.Form;
+import tidegate.flink.batch.Layout;
 import tidegate.flink.batch.RowReader;
-import tidegate.flink.batch.RowWriter;
+import tidegate.flink.report.ReportOperator;
 
 /**
- * Puts ML_TRAIN and ML_PREDICT into a job: a query, an operator over its rows, and a temporary view over what comes of it.
+ * Puts ML functions into a job: a query, an operator over its rows, and a temporary view over what comes of it.
  *
  * <pre>
  * {"view": "…", "input": "SELECT …", "function": "ML_TRAIN", "name": "ML_TRAIN intent", "columns": [{"name": "price", "form": "NUMBER"}],
@@ -41,6 +42,9 @@ import tidegate.flink.batch.RowWriter;
  * so many learn in tasks of their own.
  */
 public final class ModelOperators {
+  /** Functions whose rows are a report over all rows. */
+  private static final Set<String> REPORTS = Set.of("ML_EVALUATE", "ML_CONFUSION_MATRIX", "ML_ROC_CURVE");
+
   private ModelOperators() {}
 
   /** Adds an operator, and the view over it. */
@@ -79,8 +83,7 @@ public final class ModelOperators {
     }
 
     RowReader reader = new RowReader(places, types, forms);
-    RowWriter writer = new RowWriter(outputs.stream().map(DataType::getLogicalType).toList());
-    RowDataSerializer serializer = new RowDataSerializer(inputs.toArray(LogicalType[]::new));
+    Layout layout = new Layout(inputs, reader, outputs.stream().map(DataType::getLogicalType).toList());
     String task = operator.get("task").toString();
     DataStream<RowData> rows = rows(tables, input, operator.get("in_order").asBoolean());
     RowType type = rowType(inputs, names, outputs, outputNames);
@@ -91,7 +94,7 @@ public final class ModelOperators {
     int replicas = operator.path("replicas").asInt();
     if (replicas > 0) {
       long syncRows = operator.get("sync_rows").asLong();
-      ReplicaOperatorFactory factory = new ReplicaOperatorFactory(task, replicas, syncRows, reader, writer, serializer);
+      ReplicaOperatorFactory factory = new ReplicaOperatorFactory(task, replicas, syncRows, layout);
       // What rows are spread by is read last.
       int first = places.length - operator.get("task").get("shards").size();
       LogicalType[] shardTypes = types.subList(first, types.size()).toArray(LogicalType[]::new);
@@ -99,10 +102,19 @@ public final class ModelOperators {
       tables.createTemporaryView(viewName, replicated(spread, name, InternalTypeInfo.of(type), factory, task, replicas), view);
       return;
     }
+    if (REPORTS.contains(function)) {
+      List<LogicalType> given = layout.outputs();
+      RowType reported = rowType(List.of(), List.of(), outputs, outputNames);
+      SingleOutputStreamOperator<RowData> report =
+          rows.transform(name, InternalTypeInfo.of(reported), new ReportOperator(task, reader, given)).uid(name);
+      report.setParallelism(1).setMaxParallelism(1);
+      tables.createTemporaryView(viewName, report, viewSchema(ResolvedSchema.of(), outputNames, outputs, null));
+      return;
+    }
     BatchedOperator<?> made =
         switch (function) {
-          case "ML_TRAIN", "CREATE MODEL" -> new TrainOperator(task, reader, writer, serializer);
-          case "ML_PREDICT" -> new PredictOperator(task, reader, writer, serializer);
+          case "ML_TRAIN", "CREATE MODEL" -> new TrainOperator(task, layout);
+          case "ML_PREDICT" -> new PredictOperator(task, layout);
           default -> throw new TidegateException("there is no operator " + function);
         };
 

@@ -1,8 +1,6 @@
 package tidegate.flink.train;
 
-import org.apache.flink.table.runtime.typeutils.RowDataSerializer;
-import tidegate.flink.batch.RowReader;
-import tidegate.flink.batch.RowWriter;
+import tidegate.flink.batch.Layout;
 
 /** ML_PREDICT with one version of a model. */
 final class PredictOperator extends BatchedOperator<NativePredictor> {
@@ -10,8 +8,8 @@ final class PredictOperator extends BatchedOperator<NativePredictor> {
 
   private final String task;
 
-  PredictOperator(String task, RowReader reader, RowWriter writer, RowDataSerializer serializer) {
-    super(reader, writer, serializer, true);
+  PredictOperator(String task, Layout layout) {
+    super(layout, true);
     this.task = task;
   }
 

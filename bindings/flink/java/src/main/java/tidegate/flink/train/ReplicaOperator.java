@@ -16,12 +16,10 @@ import org.apache.flink.streaming.api.operators.StreamOperatorParameters;
 import org.apache.flink.streaming.api.operators.collect.CollectCoordinationResponse;
 import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
 import org.apache.flink.table.data.RowData;
-import org.apache.flink.table.runtime.typeutils.RowDataSerializer;
 import org.apache.flink.util.OutputTag;
 import org.apache.flink.util.SerializedValue;
 import tidegate.flink.TidegateException;
-import tidegate.flink.batch.RowReader;
-import tidegate.flink.batch.RowWriter;
+import tidegate.flink.batch.Layout;
 
 /**
  * One of several replicas of a model, each in a task of its own; {@link ReplicaCoordinator} merges them.
@@ -70,14 +68,8 @@ final class ReplicaOperator extends TrainOperator implements OperatorEventHandle
   /** The round, for those who watch. */
   private transient volatile long merges;
 
-  ReplicaOperator(
-      StreamOperatorParameters<RowData> parameters,
-      String task,
-      long syncRows,
-      RowReader reader,
-      RowWriter writer,
-      RowDataSerializer serializer) {
-    super(parameters, task, reader, writer, serializer);
+  ReplicaOperator(StreamOperatorParameters<RowData> parameters, String task, long syncRows, Layout layout) {
+    super(parameters, task, layout);
     this.syncRows = syncRows;
     coordinator = parameters.getOperatorEventDispatcher().getOperatorEventGateway(parameters.getStreamConfig().getOperatorID());
     coming = new Message.Parts();

@@ -8,9 +8,7 @@ import org.apache.flink.streaming.api.operators.OneInputStreamOperatorFactory;
 import org.apache.flink.streaming.api.operators.StreamOperator;
 import org.apache.flink.streaming.api.operators.StreamOperatorParameters;
 import org.apache.flink.table.data.RowData;
-import org.apache.flink.table.runtime.typeutils.RowDataSerializer;
-import tidegate.flink.batch.RowReader;
-import tidegate.flink.batch.RowWriter;
+import tidegate.flink.batch.Layout;
 
 /** Makes the replicas of a model, and the coordinator that merges them. */
 final class ReplicaOperatorFactory extends AbstractStreamOperatorFactory<RowData>
@@ -20,25 +18,20 @@ final class ReplicaOperatorFactory extends AbstractStreamOperatorFactory<RowData
   private final String task;
   private final int replicas;
   private final long syncRows;
-  private final RowReader reader;
-  private final RowWriter writer;
-  private final RowDataSerializer serializer;
+  private final Layout layout;
 
-  ReplicaOperatorFactory(
-      String task, int replicas, long syncRows, RowReader reader, RowWriter writer, RowDataSerializer serializer) {
+  ReplicaOperatorFactory(String task, int replicas, long syncRows, Layout layout) {
     this.task = task;
     this.replicas = replicas;
     this.syncRows = syncRows;
-    this.reader = reader;
-    this.writer = writer;
-    this.serializer = serializer;
+    this.layout = layout;
   }
 
   @Override
   @SuppressWarnings("unchecked")
   public <T extends StreamOperator<RowData>> T createStreamOperator(StreamOperatorParameters<RowData> parameters) {
     OperatorID id = parameters.getStreamConfig().getOperatorID();
-    ReplicaOperator operator = new ReplicaOperator(parameters, task, syncRows, reader, writer, serializer);
+    ReplicaOperator operator = new ReplicaOperator(parameters, task, syncRows, layout);
     parameters.getOperatorEventDispatcher().registerEventHandler(id, operator);
     return (T) operator;
   }

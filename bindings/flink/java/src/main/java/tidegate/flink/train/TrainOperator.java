@@ -1,28 +1,20 @@
 package tidegate.flink.train;
 
-import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import org.apache.flink.api.common.state.ListState;
-import org.apache.flink.api.common.state.ListStateDescriptor;
-import org.apache.flink.api.common.typeinfo.PrimitiveArrayTypeInfo;
 import org.apache.flink.metrics.MetricGroup;
 import org.apache.flink.runtime.state.StateInitializationContext;
 import org.apache.flink.runtime.state.StateSnapshotContext;
 import org.apache.flink.streaming.api.operators.StreamOperatorParameters;
 import org.apache.flink.table.data.RowData;
-import org.apache.flink.table.runtime.typeutils.RowDataSerializer;
-import tidegate.flink.batch.RowReader;
-import tidegate.flink.batch.RowWriter;
+import tidegate.flink.batch.Layout;
+import tidegate.flink.batch.StatePieces;
 
 /** ML_TRAIN: each row is predicted as it comes, and learned when its label is known. The state is the trainer's snapshot, in pieces. */
 class TrainOperator extends BatchedOperator<NativeTrainer> {
   private static final long serialVersionUID = 1L;
-
-  /** Bytes of a piece of state: each is one record for Flink. */
-  private static final int PIECE_BYTES = 4 << 20;
 
   /** How often figures are looked at for those who watch. */
   private static final long FIGURES_NANOS = 1_000_000_000;
@@ -32,14 +24,13 @@ class TrainOperator extends BatchedOperator<NativeTrainer> {
   private transient Map<String, Double> figures;
   private transient long lookedAt;
 
-  TrainOperator(String task, RowReader reader, RowWriter writer, RowDataSerializer serializer) {
-    super(reader, writer, serializer, true);
+  TrainOperator(String task, Layout layout) {
+    super(layout, true);
     this.task = task;
   }
 
-  TrainOperator(
-      StreamOperatorParameters<RowData> parameters, String task, RowReader reader, RowWriter writer, RowDataSerializer serializer) {
-    super(parameters, reader, writer, serializer, true);
+  TrainOperator(StreamOperatorParameters<RowData> parameters, String task, Layout layout) {
+    super(parameters, layout, true);
     this.task = task;
   }
 
@@ -51,14 +42,12 @@ class TrainOperator extends BatchedOperator<NativeTrainer> {
   @Override
   public void initializeState(StateInitializationContext context) throws Exception {
     super.initializeState(context);
-    state = context.getOperatorStateStore().getListState(
-        new ListStateDescriptor<>("model", PrimitiveArrayTypeInfo.BYTE_PRIMITIVE_ARRAY_TYPE_INFO));
+    state = context.getOperatorStateStore().getListState(StatePieces.of("model"));
     function = open(0);
     if (context.isRestored()) {
-      List<byte[]> pieces = new ArrayList<>();
-      state.get().forEach(pieces::add);
-      if (!pieces.isEmpty()) {
-        function.restore(join(pieces));
+      byte[] saved = StatePieces.join(state.get());
+      if (saved.length > 0) {
+        function.restore(saved);
       }
     }
   }
@@ -86,12 +75,7 @@ class TrainOperator extends BatchedOperator<NativeTrainer> {
   @Override
   public void snapshotState(StateSnapshotContext context) throws Exception {
     super.snapshotState(context);
-    byte[] bytes = function.snapshot();
-    List<byte[]> pieces = new ArrayList<>();
-    for (int from = 0; from < bytes.length; from += PIECE_BYTES) {
-      pieces.add(Arrays.copyOfRange(bytes, from, Math.min(bytes.length, from + PIECE_BYTES)));
-    }
-    state.update(pieces);
+    state.update(StatePieces.split(function.snapshot()));
   }
 
   @Override
@@ -104,15 +88,5 @@ class TrainOperator extends BatchedOperator<NativeTrainer> {
   /** All rows have come. */
   void end() throws Exception {
     function.end();
-  }
-
-  private static byte[] join(List<byte[]> pieces) {
-    byte[] whole = new byte[pieces.stream().mapToInt(piece -> piece.length).reduce(0, Math::addExact)];
-    int at = 0;
-    for (byte[] piece : pieces) {
-      System.arraycopy(piece, 0, whole, at, piece.length);
-      at += piece.length;
-    }
-    return whole;
   }
 }
