@@ -314,3 +314,48 @@ INSERT OVERWRITE out SELECT id, bought, x FROM events WHERE id >= 2990;
 CREATE TABLE made (id BIGINT, a DOUBLE, b DOUBLE)
 WITH ('connector' = 'datagen', 'number-of-rows' = '500', 'fields.id.kind' = 'sequence', 'fields.id.start' = '1', 'fields.id.end' = '500');
 INSERT INTO figures SELECT CAST(id + 1 AS STRING), a, b, id FROM made;
+
+=== a model a key
+CREATE MODEL each
+  INPUT (x DOUBLE, ok BOOLEAN) OUTPUT (predicted BOOLEAN, probability DOUBLE)
+  WITH ('provider' = 'tidegate', 'task' = 'classification', 'algorithm' = 'logistic_regression');
+INSERT INTO out
+SELECT id, predicted, probability
+FROM ML_TRAIN(INPUT => TABLE (SELECT * FROM events WHERE x IS NOT NULL) PARTITION BY color, MODEL => MODEL each,
+  LABEL => DESCRIPTOR(bought), ARGS => DESCRIPTOR(x, ok));
+
+=== a model for each of two keys, most of them in a file
+CREATE MODEL each
+  INPUT (x DOUBLE) OUTPUT (predicted DOUBLE)
+  WITH ('provider' = 'tidegate', 'task' = 'regression', 'algorithm' = 'linear_regression', 'keyed.memory' = '1 b');
+CREATE TABLE amounts (id BIGINT, predicted DOUBLE)
+WITH ('connector' = 'filesystem', 'path' = '${output}/amounts.csv', 'format' = 'csv');
+INSERT INTO amounts
+SELECT id, predicted
+FROM ML_TRAIN(INPUT => TABLE (SELECT * FROM events WHERE x IS NOT NULL) PARTITION BY n, ok, MODEL => MODEL each,
+  LABEL => DESCRIPTOR(amount), ARGS => DESCRIPTOR(x));
+
+=== models of keys that wait for labels, and are forgotten
+CREATE MODEL each
+  INPUT (x DOUBLE, ok BOOLEAN) OUTPUT (predicted BOOLEAN, probability DOUBLE)
+  WITH ('provider' = 'tidegate', 'task' = 'classification', 'algorithm' = 'logistic_regression', 'keyed.ttl' = '20 s',
+        'keyed.unknown' = 'null');
+INSERT INTO out
+SELECT id, predicted, probability
+FROM ML_TRAIN(INPUT => TABLE (SELECT * FROM events WHERE x IS NOT NULL) PARTITION BY n, MODEL => MODEL each,
+  LABEL => DESCRIPTOR(bought), ARGS => DESCRIPTOR(x, ok), LABEL_TIME => DESCRIPTOR(known_at));
+
+=== predict with a model a key, and a prior for others
+CREATE MODEL each
+  INPUT (x DOUBLE, ok BOOLEAN) OUTPUT (predicted BOOLEAN, probability DOUBLE)
+  WITH ('provider' = 'tidegate', 'task' = 'classification', 'algorithm' = 'logistic_regression', 'keyed.unknown' = 'prior');
+CREATE TABLE learned (id BIGINT, probability DOUBLE)
+WITH ('connector' = 'filesystem', 'path' = '${output}/learned.csv', 'format' = 'csv');
+INSERT INTO learned
+SELECT id, probability
+FROM ML_TRAIN(INPUT => TABLE (SELECT * FROM events WHERE x IS NOT NULL AND n < 20) PARTITION BY n, color, MODEL => MODEL each,
+  LABEL => DESCRIPTOR(bought), ARGS => DESCRIPTOR(x, ok));
+INSERT INTO out
+SELECT id, predicted, probability
+FROM ML_PREDICT(INPUT => TABLE (SELECT * FROM events WHERE x IS NOT NULL) PARTITION BY n, color, MODEL => MODEL each,
+  ARGS => DESCRIPTOR(x, ok));

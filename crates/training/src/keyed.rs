@@ -8,9 +8,7 @@ use std::path::{Path, PathBuf};
 use arrow::array::{ArrayRef, RecordBatch};
 use serde::{Deserialize, Serialize};
 use tidegate_ml::keyed::version::{Header, Reader, Writer, state_of};
-use tidegate_ml::keyed::{
-    Keyed, KeyedArrivals, KeyedSettings, Reached, States, StatesOfShard, Unknown, is_over, learned_of,
-};
+use tidegate_ml::keyed::{Keyed, KeyedArrivals, KeyedSettings, Reached, Unknown, is_over, learned_of};
 use tidegate_ml::keys::Keys;
 use tidegate_ml::snapshot::{decode, encode};
 use tidegate_ml::{Error as MlError, Model, Result as MlResult};
@@ -21,16 +19,12 @@ use crate::store::Store;
 use crate::threads::Threads;
 use crate::{Error, Result, model_error};
 
-/// How many states of a version to go on from are taken in before room is made.
-const KEYS_TOGETHER: usize = 8192;
-
 /// Models of keys that learn from a stream.
 pub(crate) struct KeyedLearning {
     keyed: Keyed<Store>,
     about: About,
     /// The version to go on from, until it is read.
     start: Option<Reader<BufReader<File>>>,
-    shards: usize,
 }
 
 /// What versions say of themselves, and where they are written.
@@ -39,12 +33,19 @@ struct About {
     model: String,
     key_columns: Vec<String>,
     settings: KeyedSettings,
+    snapshots: Snapshots,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Saved {
     keyed: Vec<u8>,
-    savepoint: u64,
+    states: SavedStates,
+}
+
+#[derive(Serialize, Deserialize)]
+enum SavedStates {
+    Savepoint(u64),
+    Whole(Vec<u8>),
 }
 
 /// Where the states of keys are kept, and in how many parts.
@@ -54,8 +55,20 @@ pub struct Place<'a> {
     pub folder: &'a Path,
     /// The parts, each of which is worked on by one thread.
     pub shards: usize,
-    /// How many checkpoints must be able to be gone back to.
-    pub checkpoints_retained: usize,
+    /// What snapshots hold of them.
+    pub snapshots: Snapshots,
+}
+
+/// What a snapshot holds of the states of keys.
+#[derive(Debug, Clone, Copy)]
+pub enum Snapshots {
+    /// The name of a savepoint in their file, which stays: taking one costs what has changed.
+    Savepoints {
+        /// How many must be able to be gone back to.
+        retained: usize,
+    },
+    /// All of them: nothing in the folder needs to be there later.
+    Whole,
 }
 
 impl KeyedLearning {
@@ -70,8 +83,9 @@ impl KeyedLearning {
         let store = Store::new(place, &entry.name, memory_bytes_max.unwrap_or(usize::MAX));
         let mut keyed = Keyed::new(&entry.spec, store, settings)?;
         keyed.set_version_points(entry.version_points.iter().map(|(time, _)| *time).collect());
-        let (folder, model) = (place.folder.to_path_buf(), entry.name.clone());
-        Ok(Self { keyed, about: About { folder, model, key_columns, settings }, start, shards: place.shards.max(1) })
+        let (folder, model, snapshots) = (place.folder.to_path_buf(), entry.name.clone(), place.snapshots);
+        let about = About { folder, model, key_columns, settings, snapshots };
+        Ok(Self { keyed, about, start })
     }
 
     /// Takes in what the version has learned that training goes on from.
@@ -80,14 +94,9 @@ impl KeyedLearning {
         if let Some(prior) = &from.header().prior {
             self.keyed.set_prior(Model::load(prior)?);
         }
-        let (shards, mut taken) = (self.shards as u64, 0);
         let store = self.keyed.states();
-        from.each(&mut |key, learned| {
-            let part = (Keys::hash_of(key) % shards) as usize;
-            store.parts()[part].put(key, state_of(learned)?)?;
-            taken += 1;
-            if taken % KEYS_TOGETHER == 0 { store.settle().map_err(store_error) } else { Ok(()) }
-        })
+        let mut taking = store.taking();
+        from.each(&mut |key, learned| taking.take(key, state_of(learned)?).map_err(store_error))
     }
 
     pub(crate) fn process(
@@ -142,8 +151,11 @@ impl KeyedLearning {
         self.begin().map_err(|error| model_error(&self.about.model, error))?;
         let (ttl, watermark) = (self.about.settings.ttl, self.keyed.watermark());
         let over = |state: &[u8]| is_over(state, ttl, watermark).map_err(|error| Error::Storage(error.to_string()));
-        let savepoint = self.keyed.states().checkpoint(&over)?;
-        Ok(encode(&Saved { keyed: self.keyed.save(), savepoint }))
+        let states = match self.about.snapshots {
+            Snapshots::Savepoints { .. } => SavedStates::Savepoint(self.keyed.states().checkpoint(&over)?),
+            Snapshots::Whole => SavedStates::Whole(self.keyed.states().export(&over)?),
+        };
+        Ok(encode(&Saved { keyed: self.keyed.save(), states }))
     }
 
     pub(crate) fn restore(&mut self, state: &[u8]) -> Result<()> {
@@ -152,7 +164,10 @@ impl KeyedLearning {
             |error: String| Error::Storage(format!("the checkpoint of model '{}': {error}", self.about.model));
         let saved: Saved = decode(state).map_err(|error| damaged(error.to_string()))?;
         self.keyed.restore(&saved.keyed).map_err(|error| damaged(error.to_string()))?;
-        self.keyed.states().restore(saved.savepoint)
+        match saved.states {
+            SavedStates::Savepoint(savepoint) => self.keyed.states().restore(savepoint),
+            SavedStates::Whole(states) => self.keyed.states().import(&states),
+        }
     }
 }
 

@@ -12,6 +12,7 @@
 
 mod error;
 mod keyed;
+mod keyed_version;
 mod learning;
 mod merger;
 mod model;
@@ -23,7 +24,8 @@ mod threads;
 mod trainer;
 
 pub use error::{Error, Result, model_error};
-pub use keyed::Place;
+pub use keyed::{Place, Snapshots};
+pub use keyed_version::KeyedVersion;
 pub use merger::Merger;
 pub use model::{ModelEntry, Refusal, TRAINING_OPTIONS};
 pub use open_registry::OpenRegistry;

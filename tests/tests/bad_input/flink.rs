@@ -27,10 +27,14 @@ fn refused(written: &str, says: &[&str]) {
 }
 
 #[test]
-fn a_model_a_key_is_not_there_yet() {
-    let written =
-        format!("INSERT INTO o SELECT p FROM ML_TRAIN(INPUT => TABLE t PARTITION BY k, MODEL => MODEL m, {TRAIN};");
-    refused(&written, &["a model a key (PARTITION BY) cannot be trained in Flink yet: model 'm'", "with tidegate run"]);
+fn keys_are_of_types_that_are_the_same_there() {
+    for (key, is) in [("ts", "TIMESTAMP(3)"), ("x", "DOUBLE")] {
+        let written = format!(
+            "INSERT INTO o SELECT p FROM ML_TRAIN(INPUT => TABLE t PARTITION BY k, {key}, MODEL => MODEL m, {TRAIN};"
+        );
+        let says = format!("in Flink there can be no model for each value of '{key}', which is {is}");
+        refused(&written, &[&says, "take a BOOLEAN, an integer or a STRING"]);
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::path::Path;
 use arrow::datatypes::SchemaRef;
 use tidegate_ml::{InputKind, LabelKind, Model, ModelSpec, OutputRole};
 use tidegate_registry::{Registry, VersionRef};
+use tidegate_training::{KeyedVersion, keyed_version};
 
 use crate::batch::{self, Rows};
 use crate::exception::Failure;
@@ -58,6 +59,19 @@ fn load(registry: &Registry, name: &str, reference: &VersionRef) -> Result<Model
     Ok(model)
 }
 
+/// A version with a model a key, and the model of them that has learned nothing.
+pub(crate) fn keyed(registry: &str, reference: &str) -> Result<(KeyedVersion, Model), Failure> {
+    let (name, reference) = parse(reference)?;
+    let registry = open(registry)?;
+    let number = registry.resolve(name, &reference)?.number;
+    let Some(reader) = keyed_version(&registry, name, number)? else {
+        return Err(Failure::Contract(format!("version {number} of model '{name}' is one model for all rows")));
+    };
+    let mut model = Model::load(&reader.header().untrained)?;
+    model.set_version(number);
+    Ok((KeyedVersion::new(number, reader), model))
+}
+
 impl Scorer {
     /// Opens the registry in a folder and loads the version that the reference means.
     pub(crate) fn open(registry: &str, reference: &str) -> Result<Self, Failure> {
@@ -71,11 +85,6 @@ impl Scorer {
     /// The model.
     pub(crate) fn model(&self) -> &Model {
         &self.model
-    }
-
-    /// The columns that it reads.
-    pub(crate) fn schema(&self) -> &SchemaRef {
-        &self.schema
     }
 
     /// Loads the version that the reference means by now, if that is another one; returns whether it is.

@@ -1,10 +1,10 @@
 //! A model that learns inside a job of Flink.
 //!
 //! What Java writes of a row: the model's inputs, the label, then the weight, the event time, the time at which the label is known, and
-//! what rows are spread over replicas by, if the task says that there are such. What it reads: the model's outputs, and last whether the
-//! row was taken.
+//! what rows are spread over replicas by, or have models by, if the task says that there are such. What it reads: the model's outputs,
+//! and last whether the row was taken.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
@@ -13,9 +13,12 @@ use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use tempfile::TempDir;
 use tidegate_ml::snapshot::{decode, encode};
 use tidegate_ml::{DataFault, InputKind, LabelKind, ModelSpec};
-use tidegate_training::{Error as TrainingError, ModelEntry, OpenRegistry, Place, Run, Threads, Trainer, TrainerRows};
+use tidegate_training::{
+    Error as TrainingError, ModelEntry, OpenRegistry, Place, Run, Snapshots, Threads, Trainer, TrainerRows,
+};
 
 use crate::bad_rows::{Outcome, refused};
 use crate::batch::{self, Form, Rows};
@@ -43,11 +46,13 @@ pub(crate) struct Task {
     event_time: bool,
     label_time: bool,
     shards: Vec<Form>,
+    /// The names of the columns that are read as `shards`, if each of their values has a model of its own.
+    keys: Vec<String>,
     /// How far the watermark is behind the greatest event time.
     delay_ms: i64,
     /// Whether rows that the model does not take are passed over, and not the end of the job.
     pass_over: bool,
-    /// Threads for replicas.
+    /// Threads for replicas, or for the models of keys.
     threads: usize,
     /// Of training on history, which predicts nothing: how often the rows are learned.
     history: Option<u64>,
@@ -111,6 +116,8 @@ pub(crate) struct JobTrainer {
     kept: Option<KeptRows>,
     /// What a replica in a task of its own knows of the others.
     apart: Option<Apart>,
+    /// Where the states of keys are past the limit of memory, and versions before they are registered.
+    _folder: Option<TempDir>,
 }
 
 /// What a replica knows of the others.
@@ -137,10 +144,20 @@ impl JobTrainer {
         let task = Task::read(task)?;
         let entry = task.entry()?;
         let (entry, run, threads) = (Arc::new(entry), task.run(), task.threads()?);
-        let place = Place { folder: std::path::Path::new(""), shards: 1, checkpoints_retained: 1 };
+        let folder = match task.keys.is_empty() {
+            true => None,
+            false => Some(tempfile::tempdir().map_err(|error| {
+                Failure::Contract(format!("there is no folder for the models of keys of '{}': {error}", task.spec.name))
+            })?),
+        };
         let mut trainer = match task.distributed {
             true => Trainer::replica(&entry, task.start, run, threads)?,
-            false => Trainer::new(&entry, task.start, Vec::new(), run, threads, place)?,
+            false => {
+                let path = folder.as_ref().map_or(Path::new(""), TempDir::path);
+                // Tasks go on anywhere.
+                let place = Place { folder: path, shards: task.threads, snapshots: Snapshots::Whole };
+                Trainer::new(&entry, task.start, task.keys.clone(), run, threads, place)?
+            }
         };
         let apart = task.distributed.then(|| Apart { round: 0, waits: true, held: Vec::new() });
         let schema = schema(&task);
@@ -151,7 +168,7 @@ impl JobTrainer {
             Some(epochs) if epochs > 1 => Some(KeptRows::new(&schema)?),
             _ => None,
         };
-        Ok(Self { schema, inputs: task.spec.inputs.len(), trainer, task, rows_seen: 0, kept, apart })
+        Ok(Self { schema, inputs: task.spec.inputs.len(), trainer, task, rows_seen: 0, kept, apart, _folder: folder })
     }
 
     /// Learns and predicts rows that Java has written, writes the outputs for Java, and gives the bytes of their texts.

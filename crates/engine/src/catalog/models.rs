@@ -9,9 +9,9 @@ use tidegate_registry::{Registry, VersionRef};
 use tidegate_sql::ModelVersion;
 use tidegate_sql::call::ModelRef;
 
-use crate::plan::node::{KeyedVersion, LoadedModel};
+use crate::plan::node::LoadedModel;
 use crate::{Error, Result};
-use tidegate_training::{ModelEntry, OpenRegistry, keyed_version, version_bytes};
+use tidegate_training::{KeyedVersion, ModelEntry, OpenRegistry, keyed_version, version_bytes};
 
 /// The models that a script can name.
 #[derive(Debug)]

@@ -191,6 +191,11 @@ impl<'s> Lowering<'s> {
         self.session.job_name().unwrap_or_else(|| self.unnamed.clone())
     }
 
+    /// How many threads a task may have.
+    fn threads(&self) -> usize {
+        self.session.parallelism().unwrap_or(1)
+    }
+
     /// What versions of this step are registered under.
     fn step_key(&self) -> String {
         format!("{}-{}", self.run, self.steps)
@@ -231,7 +236,8 @@ impl<'s> Lowering<'s> {
         let registry = self.registry()?;
         let key = self.step_key();
         let job = self.job_name();
-        let run = RunFacts { registry: &registry, key: &key, job: &job };
+        let threads = self.threads();
+        let run = RunFacts { registry: &registry, key: &key, job: &job, threads };
         let order = self.order(&plan)?;
         let operator = operator::history(&entry, &plan, &columns, (view.clone(), lowered.to_string()), order, &run)
             .map_err(|unsupported| refuse(place, unsupported))?;
@@ -408,7 +414,8 @@ impl Replace for Calls<'_, '_, '_> {
         let view = self.lowering.free_name(&lowered.name.to_lowercase());
         let registry = self.lowering.registry()?;
         let job = self.lowering.job_name();
-        let run = RunFacts { registry: &registry, key: &self.key, job: &job };
+        let threads = self.lowering.threads();
+        let run = RunFacts { registry: &registry, key: &self.key, job: &job, threads };
         let bad_rows = BadRows::from(tables(&plan)?);
         let found = node(&plan);
         if let Some(Node::Report(report)) = &found {

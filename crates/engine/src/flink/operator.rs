@@ -45,6 +45,8 @@ pub(super) struct RunFacts<'a> {
     pub(super) registry: &'a Path,
     pub(super) key: &'a str,
     pub(super) job: &'a str,
+    /// Threads for the models of keys.
+    pub(super) threads: usize,
 }
 
 /// Why an operator cannot be had in Flink: the construct, and what to do.
@@ -82,8 +84,11 @@ fn label(spec: &ModelSpec, schema: &DFSchema, place: usize) -> Read {
     read(schema.field(place).name(), form)
 }
 
-/// The columns by which rows are spread over replicas.
-fn shards(schema: &DFSchema, places: &[usize]) -> Result<Vec<Read>, Unsupported> {
+const SPREAD: &str = "rows cannot be spread by";
+const KEYED: &str = "there can be no model for each value of";
+
+/// The columns by which rows are spread over replicas, or have models: what they are in the message.
+fn shards(schema: &DFSchema, what: &str, places: &[usize]) -> Result<Vec<Read>, Unsupported> {
     let shard = |place: &usize| {
         let field = schema.field(*place);
         let form = match field.data_type() {
@@ -92,8 +97,8 @@ fn shards(schema: &DFSchema, places: &[usize]) -> Result<Vec<Read>, Unsupported>
             t if t.is_string() => "TEXT",
             other => {
                 return unsupported(
-                    format!("rows cannot be spread by '{}', which is {}", field.name(), sql_type(other)),
-                    "spread them by BOOLEAN, an integer or STRING",
+                    format!("in Flink {what} '{}', which is {}", field.name(), sql_type(other)),
+                    "take a BOOLEAN, an integer or a STRING",
                 );
             }
         };
@@ -143,6 +148,7 @@ fn training(entry: &ModelEntry, start: Option<u64>, run: &RunFacts<'_>) -> serde
         "event_time": false,
         "label_time": false,
         "shards": [],
+        "keys": [],
         "delay_ms": 0,
         "pass_over": false,
         "history": null,
@@ -159,12 +165,6 @@ pub(super) fn train(
     run: &RunFacts<'_>,
 ) -> Result<Operator, Unsupported> {
     let entry = &node.model.0;
-    if !node.keys.is_empty() {
-        return unsupported(
-            format!("a model a key (PARTITION BY) cannot be trained in Flink yet: model '{}'", entry.name),
-            "leave PARTITION BY out, or run the script with tidegate run",
-        );
-    }
     let distributed = entry.is_distributed();
     if distributed && !entry.version_points.is_empty() {
         return unsupported(
@@ -179,8 +179,15 @@ pub(super) fn train(
     columns.extend(node.weight.map(|place| read(name(place), "NUMBER")));
     columns.extend(node.rowtime.map(|rowtime| read(name(rowtime.column), "MILLISECONDS")));
     columns.extend(node.label_time.map(|place| read(name(place), "MILLISECONDS")));
-    let shards = shards(schema, &node.shard_by)?;
+    let shards = match node.keys.is_empty() {
+        true => shards(schema, SPREAD, &node.shard_by)?,
+        false => shards(schema, KEYED, &node.keys)?,
+    };
     let mut task = training(entry, node.start, run);
+    if !node.keys.is_empty() {
+        task["keys"] = node.keys.iter().map(|key| name(*key)).collect();
+        task["threads"] = run.threads.into();
+    }
     task["weight"] = node.weight.is_some().into();
     task["event_time"] = node.rowtime.is_some().into();
     task["label_time"] = node.label_time.is_some().into();
@@ -223,19 +230,20 @@ pub(super) fn predict(
 ) -> Result<Operator, Unsupported> {
     let model = &node.model.0;
     let spec = model.model.spec();
-    if model.keyed.is_some() {
-        return unsupported(
-            format!("'{}' has a model a key, which cannot predict in Flink yet", model.reference),
-            "run the script with tidegate run",
-        );
-    }
-    let mut names = Vec::with_capacity(node.args.len());
-    for arg in &node.args {
-        match arg {
-            Expr::Column(Column { name, .. }) => names.push(name.as_str()),
-            other => return unsupported(format!("ML_PREDICT over '{other}'"), "select it as a column first"),
-        }
-    }
+    let columns = |exprs: &[Expr]| {
+        let name = |expr: &Expr| match expr {
+            Expr::Column(Column { name, .. }) => Ok(name.clone()),
+            other => unsupported(format!("ML_PREDICT over '{other}'"), "select it as a column first"),
+        };
+        exprs.iter().map(name).collect::<Result<Vec<_>, _>>()
+    };
+    let schema = node.input.schema();
+    let mut reads = inputs(spec, columns(&node.args)?.iter().map(String::as_str));
+    let place = |key: &String| schema.fields().iter().position(|field| field.name() == key);
+    let places: Vec<usize> = columns(&node.keys)?.iter().filter_map(place).collect();
+    let keys = shards(schema, KEYED, &places)?;
+    let key_forms: Vec<String> = keys.iter().map(|key| key.form.clone()).collect();
+    reads.extend(keys);
     let event_time = crate::plan::attribute::rowtime(node.input.schema())
         .map(|rowtime| node.input.schema().field(rowtime.column).name().clone());
     let pass_over = passes_over(bad_rows)?;
@@ -244,14 +252,19 @@ pub(super) fn predict(
         input,
         function: "ML_PREDICT".into(),
         name: format!("ML_PREDICT {}", model.reference),
-        columns: inputs(spec, names.into_iter()),
+        columns: reads,
         outputs: outputs(spec),
         event_time,
         in_order: false,
         sorted_by: None,
         replicas: 0,
         sync_rows: 0,
-        task: json!({ "registry": run.registry, "reference": model.reference, "pass_over": pass_over }),
+        task: json!({
+            "registry": run.registry,
+            "reference": model.reference,
+            "keys": key_forms,
+            "pass_over": pass_over,
+        }),
     })
 }
 
@@ -314,7 +327,7 @@ pub(super) fn history(
     let mut reads = inputs(&entry.spec, columns.inputs.iter().map(|place| name(*place)));
     reads.push(label(&entry.spec, schema, columns.label));
     reads.extend(columns.weight.map(|place| read(name(place), "NUMBER")));
-    let shards = shards(schema, &columns.shard_by)?;
+    let shards = shards(schema, SPREAD, &columns.shard_by)?;
     let mut task = training(entry, None, run);
     task["weight"] = columns.weight.is_some().into();
     task["shards"] = forms(&shards).into();

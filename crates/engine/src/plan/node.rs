@@ -5,22 +5,17 @@
 
 use std::cmp::Ordering;
 use std::fmt;
-use std::fs::File;
 use std::hash::{Hash, Hasher};
-use std::io::BufReader;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{Field, FieldRef};
 use datafusion::common::{DFSchema, DFSchemaRef, Result, TableReference};
 use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNodeCore};
-use tidegate_ml::keyed::version::{Header, Predictor, Reader};
-use tidegate_ml::keys::Keys;
 use tidegate_ml::metric::ReportKind;
 use tidegate_ml::{Model, Task};
 
 use super::attribute::{Rowtime, rowtime};
-use tidegate_training::ModelEntry;
+use tidegate_training::{KeyedVersion, ModelEntry};
 
 /// The columns of `input`, unqualified ones and qualified ones as they are, followed by `added`.
 fn extended(input: &LogicalPlan, added: impl IntoIterator<Item = Field>) -> Result<DFSchemaRef> {
@@ -137,41 +132,6 @@ pub(crate) struct LoadedModel {
     pub keyed: Option<KeyedVersion>,
     /// It stands in for a version that is not there yet, as a script is only checked.
     pub stands_in: bool,
-}
-
-/// A version with a model a key.
-#[derive(Debug)]
-pub(crate) struct KeyedVersion {
-    number: u64,
-    header: Header,
-    reader: Mutex<Reader<BufReader<File>>>,
-    /// Those that are not at work.
-    predictors: Mutex<Vec<Predictor>>,
-}
-
-impl KeyedVersion {
-    pub(crate) fn new(number: u64, reader: Reader<BufReader<File>>) -> Self {
-        let header = reader.header().clone();
-        Self { number, header, reader: Mutex::new(reader), predictors: Mutex::default() }
-    }
-
-    pub(crate) fn header(&self) -> &Header {
-        &self.header
-    }
-
-    /// Predicts each row by the model of its key.
-    pub(crate) fn predict(&self, batch: &RecordBatch, keys: &[ArrayRef]) -> tidegate_ml::Result<RecordBatch> {
-        let keys = Keys::read(keys, batch.num_rows())?;
-        let idle = self.predictors.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut predictor = match idle {
-            Some(predictor) => predictor,
-            None => Predictor::new(&self.header, self.number)?,
-        };
-        let find = &mut |key: &[u8]| self.reader.lock().unwrap_or_else(PoisonError::into_inner).find(key);
-        let predictions = predictor.predict(batch, &keys, find);
-        self.predictors.lock().unwrap_or_else(PoisonError::into_inner).push(predictor);
-        predictions
-    }
 }
 
 /// `ML_PREDICT(…)`: each row with the model's predictions.

@@ -309,6 +309,11 @@ impl Session {
         self.settings.text_opt("job.name").map(str::to_string)
     }
 
+    /// `parallelism.default`, where it is set.
+    pub(crate) fn parallelism(&self) -> Option<usize> {
+        self.settings.int_opt("parallelism.default").map(|threads| threads as usize)
+    }
+
     /// Names the job after its script.
     pub(crate) fn name_job(&mut self, name: &str) -> Result<()> {
         let mut set = self.set.clone();

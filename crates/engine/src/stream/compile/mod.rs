@@ -52,7 +52,7 @@ use datafusion::common::TableReference;
 use datafusion::common::tree_node::Transformed;
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
-use tidegate_training::Place;
+use tidegate_training::{Place, Snapshots};
 
 use self::expression::{column, physical, physical_all};
 use self::scan::Shared;
@@ -246,7 +246,7 @@ impl<'a> Compiler<'a> {
             Place {
                 folder: &self.setting.folder,
                 shards: self.setting.shards,
-                checkpoints_retained: self.setting.checkpoints_retained,
+                snapshots: Snapshots::Savepoints { retained: self.setting.checkpoints_retained },
             },
         )?;
         let output = self.dataflow.add_described(Box::new(operator), places::training(&over), &[from]);

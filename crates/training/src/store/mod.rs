@@ -19,8 +19,10 @@ use redb::{Database, Durability, ReadOnlyTable, ReadableDatabase, ReadableTable,
 use tidegate_ml::keyed::{Change, States, StatesOfShard};
 use tidegate_ml::{Error as MlError, Result as MlResult};
 
-use crate::keyed::Place;
+use crate::keyed::{Place, Snapshots};
 use crate::{Error, Result};
+
+mod whole;
 
 /// How the file is called: these, with the model's name between them.
 const PREFIX: &str = "keys-";
@@ -155,7 +157,11 @@ impl Part {
 impl Store {
     /// No states yet. The file, if one is needed, is in `folder`.
     pub(crate) fn new(place: Place<'_>, name: &str, memory_bytes_max: usize) -> Self {
-        let Place { folder, shards, checkpoints_retained } = place;
+        let Place { folder, shards, snapshots } = place;
+        let checkpoints_retained = match snapshots {
+            Snapshots::Savepoints { retained } => retained.max(1),
+            Snapshots::Whole => 0,
+        };
         let part = || Part { keys: HashMap::new(), bytes: 0, clock: 0, table: None };
         Self {
             parts: (0..shards.max(1)).map(|_| part()).collect(),
@@ -164,7 +170,7 @@ impl Store {
             memory_bytes_max,
             clock: 0,
             savepoints: Vec::new(),
-            checkpoints_retained: checkpoints_retained.max(1),
+            checkpoints_retained,
             sweep_from: Vec::new(),
         }
     }
@@ -283,21 +289,7 @@ impl Store {
     /// Makes what there is durable; returns the savepoint to go back to. Keys that `is_over` may go.
     pub(crate) fn checkpoint(&mut self, is_over: &IsOver<'_>) -> Result<u64> {
         self.file()?;
-        for part in &mut self.parts {
-            let mut over = Vec::new();
-            for (key, entry) in part.keys.iter().filter(|(_, entry)| !entry.changed) {
-                if is_over(&entry.state)? {
-                    over.push(key.clone());
-                }
-            }
-            for key in over {
-                if let Some(entry) = part.keys.remove(&key) {
-                    part.bytes -= entry_bytes(&key, &entry.state);
-                }
-            }
-        }
-        let written = self.write(|entry| entry.changed, Durability::None)?;
-        self.sweep(KEYS_TO_SWEEP_MIN + 2 * written, is_over)?;
+        self.prune(is_over)?;
         let path = self.path.clone();
         let failed = |error: redb::Error| failed(&path, error);
         let Some(file) = &self.file else { return Err(Error::Internal("the file of states was just opened".into())) };
@@ -316,6 +308,27 @@ impl Store {
         write.commit().map_err(|e| failed(e.into()))?;
         self.look()?;
         Ok(savepoint)
+    }
+
+    /// Removes keys that are over from memory, and some of them from the file, which has all states afterwards, if there is one.
+    fn prune(&mut self, is_over: &IsOver<'_>) -> Result<()> {
+        // Of one that was changed the file may have a state that is not over.
+        let in_memory_only = self.file.is_none();
+        for part in &mut self.parts {
+            let mut over = Vec::new();
+            for (key, entry) in part.keys.iter().filter(|(_, entry)| in_memory_only || !entry.changed) {
+                if is_over(&entry.state)? {
+                    over.push(key.clone());
+                }
+            }
+            for key in over {
+                if let Some(entry) = part.keys.remove(&key) {
+                    part.bytes -= entry_bytes(&key, &entry.state);
+                }
+            }
+        }
+        let written = self.write(|entry| entry.changed, Durability::None)?;
+        self.sweep(KEYS_TO_SWEEP_MIN + 2 * written, is_over)
     }
 
     /// Removes keys of the file that are over, as far as so many keys hold them.
@@ -399,7 +412,7 @@ mod tests {
     use super::*;
 
     fn store(folder: &Path, shards: usize, memory_bytes_max: usize) -> Store {
-        Store::new(Place { folder, shards, checkpoints_retained: 1 }, "m", memory_bytes_max)
+        Store::new(Place { folder, shards, snapshots: Snapshots::Savepoints { retained: 1 } }, "m", memory_bytes_max)
     }
 
     fn state(store: &mut Store, key: u32) -> Option<Vec<u8>> {
@@ -419,7 +432,7 @@ mod tests {
         part.put(&key.to_be_bytes(), vec![value; 50]).unwrap();
     }
 
-    fn all(store: &mut Store) -> Vec<(u32, u8)> {
+    pub(super) fn all(store: &mut Store) -> Vec<(u32, u8)> {
         let mut found = Vec::new();
         store
             .each(&mut |key, state| {
