@@ -304,13 +304,13 @@ fn stopped_resumed_and_hit(user: &mut User) {
 }
 
 /// The id of the one job that runs.
-fn running(overview: &Value) -> Option<String> {
+pub(crate) fn running(overview: &Value) -> Option<String> {
     let jobs = overview["jobs"].as_array()?;
     jobs.iter().find(|job| job["state"] == "RUNNING").and_then(|job| job["jid"].as_str()).map(str::to_string)
 }
 
 /// The lines of the files that Flink has committed in a folder, in order.
-fn written(folder: &Path) -> Vec<String> {
+pub(crate) fn written(folder: &Path) -> Vec<String> {
     let files = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
     let is_hidden = |path: &Path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
     let texts = files

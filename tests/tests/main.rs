@@ -9,6 +9,7 @@ mod flink_catalog;
 mod flink_cluster;
 mod flink_faults;
 mod flink_kafka;
+mod flink_keyed;
 mod flink_metrics;
 mod flink_parallel;
 mod flink_parity;
