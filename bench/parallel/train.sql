@@ -1,5 +1,6 @@
 -- Forest cover, lodgepole pine or not: each row is predicted, then learned by one of several replicas. Parameters: parquet, the
--- file; replicas; sync_rows, after so many rows they are merged; output, a folder.
+-- file; replicas; sync_rows, after so many rows they are merged; distributed, whether
+-- each is a task of its own in Flink; output, a folder.
 CREATE TABLE covertype (
   f1 DOUBLE, f2 DOUBLE, f3 DOUBLE, f4 DOUBLE, f5 DOUBLE, f6 DOUBLE, f7 DOUBLE, f8 DOUBLE, f9 DOUBLE, f10 DOUBLE, f11
   DOUBLE, f12 DOUBLE, f13 DOUBLE, f14 DOUBLE, f15 DOUBLE, f16 DOUBLE, f17 DOUBLE, f18 DOUBLE, f19 DOUBLE, f20 DOUBLE,
@@ -43,7 +44,8 @@ CREATE MODEL covertype_parallel
   OUTPUT (predicted BOOLEAN, probability DOUBLE)
   WITH (
     'provider' = 'tidegate', 'task' = 'classification', 'algorithm' = 'logistic_regression', 'learning_rate' = '0.01',
-    'training.parallelism' = '${replicas}', 'training.sync-rows' = '${sync_rows}'
+    'training.parallelism' = '${replicas}', 'training.sync-rows' = '${sync_rows}',
+    'training.distributed' = '${distributed}'
   );
 
 CREATE TABLE quality (accuracy DOUBLE, f1 DOUBLE, log_loss DOUBLE, roc_auc DOUBLE)

@@ -37,7 +37,8 @@ struct Bench {
 }
 
 const BENCHES: &[Bench] = &[
-    Bench { name: "flink", about: flink::ABOUT, run: flink::run },
+    Bench { name: "flink", about: flink::operators::ABOUT, run: flink::operators::run },
+    Bench { name: "flink-parallel", about: flink::parallel::ABOUT, run: flink::parallel::run },
     Bench { name: "keyed", about: keyed::ABOUT, run: keyed::run },
     Bench { name: "linear", about: linear::ABOUT, run: linear::run },
     Bench { name: "nexmark", about: nexmark::ABOUT, run: nexmark::run },
@@ -56,7 +57,7 @@ pub fn run(arguments: &[String]) -> Result<()> {
         match argument.as_str() {
             "--list" => {
                 for bench in BENCHES {
-                    println!("{:<10} {}", bench.name, bench.about);
+                    println!("{:<14} {}", bench.name, bench.about);
                 }
                 return Ok(());
             }
