@@ -21,4 +21,4 @@ FROM ML_TRAIN(INPUT => TABLE labelled, MODEL => MODEL linear, LABEL => DESCRIPTO
               ARGS => DESCRIPTOR(x1, x2, x3, x4, x5, x6, x7, x8));
 
 INSERT INTO nowhere SELECT probability, predicted
-FROM ML_PREDICT(INPUT => TABLE labelled, MODEL => MODEL linear, ARGS => DESCRIPTOR(x1, x2, x3, x4, x5, x6, x7, x8));
+FROM ML_PREDICT(INPUT => TABLE events, MODEL => MODEL linear, ARGS => DESCRIPTOR(x1, x2, x3, x4, x5, x6, x7, x8));

@@ -12,11 +12,30 @@ public final class Cells {
   private final int columns;
   private final int capacity;
 
+  /** Whether a value is missing somewhere: where none is, a byte for each needs not be written. */
+  private boolean anyNull;
+
   Cells(int columns, int capacity) {
     this.columns = columns;
     this.capacity = capacity;
     // An empty buffer would have no address.
     memory = direct(Math.max(1, Math.multiplyExact(Math.multiplyExact(columns, capacity), 9)));
+    fill();
+  }
+
+  /** Every cell has a value, until one is set to have none. */
+  private void fill() {
+    for (int at = 0; at < columns * capacity; at++) {
+      memory.put(at, (byte) 1);
+    }
+  }
+
+  /** Begins anew, after what was set to have no value. */
+  void clear() {
+    if (anyNull) {
+      fill();
+      anyNull = false;
+    }
   }
 
   static ByteBuffer direct(int bytes) {
@@ -27,17 +46,17 @@ public final class Cells {
     return columns * capacity + 8 * (column * capacity + row);
   }
 
+  /** Until the cells begin anew. */
   public void setNull(int column, int row) {
     memory.put(column * capacity + row, (byte) 0);
+    anyNull = true;
   }
 
   public void setNumber(int column, int row, double value) {
-    memory.put(column * capacity + row, (byte) 1);
     memory.putDouble(cell(column, row), value);
   }
 
   public void setInteger(int column, int row, long value) {
-    memory.put(column * capacity + row, (byte) 1);
     memory.putLong(cell(column, row), value);
   }
 

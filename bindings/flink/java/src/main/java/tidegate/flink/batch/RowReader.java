@@ -21,12 +21,19 @@ public final class RowReader implements Serializable {
   private final LogicalTypeRoot[] roots;
   private final Form[] forms;
 
+  /** Which columns are doubles and are read as such: most of a model's are. */
+  private final boolean[] plain;
+
   /** Reads the columns at {@code places}, which have these types, in these forms. */
   public RowReader(int[] places, List<LogicalType> types, List<Form> forms) {
     this.places = places.clone();
     this.types = types.toArray(LogicalType[]::new);
     this.roots = types.stream().map(LogicalType::getTypeRoot).toArray(LogicalTypeRoot[]::new);
     this.forms = forms.toArray(Form[]::new);
+    plain = new boolean[places.length];
+    for (int column = 0; column < plain.length; column++) {
+      plain[column] = this.forms[column] == Form.NUMBER && roots[column] == LogicalTypeRoot.DOUBLE;
+    }
   }
 
   public int columns() {
@@ -46,10 +53,15 @@ public final class RowReader implements Serializable {
   /** Writes a row's columns into a batch. */
   public void read(RowData from, Batch to, int row) {
     Cells cells = to.cells();
+    boolean asDeclared = !(from instanceof GenericRowData);
     for (int column = 0; column < places.length; column++) {
       int place = places[column];
       if (from.isNullAt(place)) {
         cells.setNull(column, row);
+        continue;
+      }
+      if (asDeclared && plain[column]) {
+        cells.setNumber(column, row, from.getDouble(place));
         continue;
       }
       switch (forms[column]) {

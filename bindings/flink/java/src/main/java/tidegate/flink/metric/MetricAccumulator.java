@@ -3,6 +3,7 @@ package tidegate.flink.metric;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import tidegate.flink.batch.Batch;
 
 /**
  * What a metric remembers of a group: states that native code has saved, which follow each other, and after them rows that it has not seen
@@ -10,7 +11,7 @@ import java.util.List;
  */
 public final class MetricAccumulator {
   /** How many rows native code is given at once. */
-  static final int ROWS = 1024;
+  static final int ROWS = Batch.ROWS;
 
   /** How many bytes of texts wait for that at most. */
   static final int TEXT_BYTES = 1 << 16;

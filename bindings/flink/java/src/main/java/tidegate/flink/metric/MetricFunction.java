@@ -16,7 +16,7 @@ import tidegate.flink.batch.Form;
  * A metric as an aggregate function: one class for all that native code has.
  *
  * <pre>
- *  accumulate: rows wait in the accumulator ── 1024 of them ──► the last state takes them in, or a new one if that is large
+ *  accumulate: rows wait in the accumulator ── a batch of them ──► the last state takes them in, or a new one if that is large
  *                                                               states [ … 16 MB │ 5 MB │ 60 KB ]  each larger than all after it
  * </pre>
  *

@@ -22,9 +22,6 @@ public final class ReportOperator extends AbstractStreamOperator<RowData>
     implements OneInputStreamOperator<RowData, RowData>, BoundedOneInput {
   private static final long serialVersionUID = 1L;
 
-  /** Rows of a batch: a call costs some microseconds. */
-  private static final int CAPACITY = 1024;
-
   private final String task;
   private final RowReader reader;
   private final RowWriter writer;
@@ -56,14 +53,14 @@ public final class ReportOperator extends AbstractStreamOperator<RowData>
   @Override
   public void open() throws Exception {
     super.open();
-    batch = new Batch(reader.columns(), CAPACITY);
+    batch = new Batch(reader.columns(), Batch.ROWS);
   }
 
   @Override
   public void processElement(StreamRecord<RowData> element) {
     reader.read(element.getValue(), batch, count);
     count++;
-    if (count == CAPACITY) {
+    if (count == Batch.ROWS) {
       flush();
     }
   }

@@ -12,8 +12,6 @@ import tidegate.flink.batch.RowReader;
 
 /** Writes rows into files that nobody sees yet. */
 final class TableWriter implements StatefulSinkWriter<RowData, HandedOver>, CommittingSinkWriter<RowData, HandedOver> {
-  private static final int BATCH_ROWS = 1024;
-
   private final RowReader reader;
   private final Batch batch;
 
@@ -28,7 +26,7 @@ final class TableWriter implements StatefulSinkWriter<RowData, HandedOver>, Comm
     int columns = declaration.columns().size();
     reader =
         new RowReader(IntStream.range(0, columns).toArray(), declaration.types(), declaration.types().stream().map(Form::of).toList());
-    batch = new Batch(columns, BATCH_ROWS);
+    batch = new Batch(columns, Batch.ROWS);
     this.state = state;
     // After the last row there is nothing to go on with: its files may be visible already.
     if (!state.ended()) {
@@ -38,7 +36,7 @@ final class TableWriter implements StatefulSinkWriter<RowData, HandedOver>, Comm
 
   @Override
   public void write(RowData row, Context context) {
-    if (rows == BATCH_ROWS) {
+    if (rows == Batch.ROWS) {
       flush();
     }
     reader.read(row, batch, rows);

@@ -28,9 +28,6 @@ abstract class BatchedOperator<F extends BatchFunction> extends AbstractStreamOp
     implements OneInputStreamOperator<RowData, RowData>, BoundedOneInput {
   private static final long serialVersionUID = 1L;
 
-  /** Rows of a batch: a call costs some microseconds. */
-  private static final int CAPACITY = 1024;
-
   /** How long a row waits for others. */
   private static final long PATIENCE_MS = 10;
 
@@ -65,10 +62,10 @@ abstract class BatchedOperator<F extends BatchFunction> extends AbstractStreamOp
   public void open() throws Exception {
     super.open();
     if (function == null) {
-      function = open(CAPACITY);
+      function = open(Batch.ROWS);
     }
-    batch = new Batch(layout.reader().columns(), CAPACITY);
-    given = new Given(layout.outputs().size() + (tellsTaken ? 1 : 0), CAPACITY);
+    batch = new Batch(layout.reader().columns(), Batch.ROWS);
+    given = new Given(layout.outputs().size() + (tellsTaken ? 1 : 0), Batch.ROWS);
     rows = new RowsOfBatch(layout, batch, given);
     record = new StreamRecord<>(null);
   }
@@ -79,7 +76,7 @@ abstract class BatchedOperator<F extends BatchFunction> extends AbstractStreamOp
     layout.reader().read(row, batch, count);
     rows.keep(row, count);
     count++;
-    if (count == CAPACITY) {
+    if (count == Batch.ROWS) {
       flush();
     } else if (!waits) {
       waits = true;
