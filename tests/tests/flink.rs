@@ -4,14 +4,20 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use tidegate_tests::data::data_set;
 use tidegate_tests::flink_cluster::Room;
+use tidegate_tests::running::{Running, wait_up_to};
 use tidegate_tests::{Outcome, Workplace};
 
 const ROWS: usize = 2_000;
+
+/// How long Flink may take for what it does at once on a machine that is not overloaded.
+const RUN_MAX: Duration = Duration::from_secs(180);
+
 const SEED: u64 = 23;
 
 pub(crate) const ROWS_TABLE: &str = "
@@ -201,4 +207,54 @@ fn what_does_not_fit_is_refused_before_a_job_starts() {
     refused(inputs, wrong, &registry, "buys", &["the model gives 'predicted' as BOOLEAN, but STRING is declared"]);
     refused(inputs, outputs, "/nowhere", "buys", &["there is no registry at '/nowhere'"]);
     refused(inputs, outputs, &registry, "bys", &["bys"]);
+}
+
+#[test]
+fn a_running_job_predicts_by_another_version_when_the_alias_moves() {
+    let place = Workplace::new();
+    let train = |buys: &str| {
+        let script = format!(
+            "CREATE TABLE visits (x DOUBLE)
+             WITH ('connector' = 'datagen', 'number-of-rows' = '1000', 'fields.x.min' = '-1', 'fields.x.max' = '1');
+             CREATE MODEL buys INPUT (x DOUBLE)
+             OUTPUT (predicted BOOLEAN, probability DOUBLE, model_version BIGINT)
+             WITH ('provider' = 'tidegate', 'task' = 'classification', 'algorithm' = 'logistic_regression',
+               'label' = 'buys') AS SELECT x, {buys} AS buys FROM visits;"
+        );
+        place.run(&script).succeeded();
+    };
+    train("x > 0");
+    train("x < 0");
+    place.run("ALTER MODEL buys SET ALIAS production = 1;").succeeded();
+    let script = format!(
+        "CREATE MODEL buys INPUT (x DOUBLE) OUTPUT (predicted BOOLEAN, probability DOUBLE, model_version BIGINT)
+         WITH ('provider' = 'tidegate', 'registry' = '{}', 'registry.model' = 'buys$production',
+               'registry.reload-interval' = '50 ms');
+         CREATE TABLE ones (x DOUBLE) WITH ('connector' = 'datagen', 'rows-per-second' = '200', 'fields.x.min' = '1',
+           'fields.x.max' = '2');
+         CREATE TABLE shown (predicted BOOLEAN, model_version BIGINT) WITH ('connector' = 'print');
+         INSERT INTO shown SELECT predicted, model_version FROM ML_PREDICT(TABLE ones, MODEL buys, DESCRIPTOR(x));",
+        registry(&place)
+    );
+    let _room = Room::wait();
+    let printed = place.path("printed");
+    let mut java = flink_command(&place.write("flink.sql", script));
+    let log = std::fs::File::options().create(true).append(true).open(&printed).expect("a file");
+    let said = std::fs::File::create(place.path("said")).expect("a file");
+    java.stdout(log).stderr(said);
+    let mut running = Running::of(java);
+    let mut shows = |row: &str| {
+        wait_up_to(RUN_MAX, &format!("{row} is printed"), || {
+            assert!(!running.has_ended(), "it ended by itself: {}", place.read("said"));
+            std::fs::read_to_string(&printed).is_ok_and(|text| text.lines().any(|line| line.contains(row)))
+        });
+    };
+    shows("[true, 1]");
+    assert!(!place.read("printed").contains(", 2]"), "the other version predicts before the alias has moved");
+    place.run("ALTER MODEL buys SET ALIAS production = 2;").succeeded();
+    shows("[false, 2]");
+    // Back again, as one does after a bad release.
+    std::fs::File::options().write(true).open(&printed).and_then(|file| file.set_len(0)).expect("emptied");
+    place.run("ALTER MODEL buys SET ALIAS production = 1;").succeeded();
+    shows("[true, 1]");
 }

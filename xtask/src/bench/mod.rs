@@ -38,6 +38,7 @@ struct Bench {
 
 const BENCHES: &[Bench] = &[
     Bench { name: "flink", about: flink::operators::ABOUT, run: flink::operators::run },
+    Bench { name: "flink-ml", about: flink::flink_ml::ABOUT, run: flink::flink_ml::run },
     Bench { name: "flink-parallel", about: flink::parallel::ABOUT, run: flink::parallel::run },
     Bench { name: "keyed", about: keyed::ABOUT, run: keyed::run },
     Bench { name: "linear", about: linear::ABOUT, run: linear::run },

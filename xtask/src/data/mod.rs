@@ -192,7 +192,8 @@ fn fetch_wheel(wheel: &Wheel, folder: &Path) -> Result<PathBuf> {
     .into())
 }
 
-fn sha256(path: &Path) -> Result<String> {
+/// The digest of a file, in hexadecimal digits.
+pub fn sha256(path: &Path) -> Result<String> {
     /// The hasher as a place to copy a file to.
     struct Hash(Sha256);
     impl io::Write for Hash {

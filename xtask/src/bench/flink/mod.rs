@@ -1,5 +1,7 @@
 //! Jobs of Apache Flink with our operators in them, in one process each: the time of the job alone is what is measured.
 
+pub mod flink_ml;
+mod numbers;
 pub mod operators;
 pub mod parallel;
 

@@ -5,7 +5,10 @@ import org.apache.flink.table.data.RowData;
 import org.apache.flink.table.data.binary.BinaryRowData;
 import org.apache.flink.table.data.writer.BinaryRowWriter;
 
-/** Rows of an id from 1 on and numbers from 0 to below 1: the same row for the same id. It is one row that is filled anew. */
+/**
+ * Rows of numbers from 0 to below 1, and whether the first two of them are more together than the next two: the same row at the same
+ * place. It is one row that is filled anew.
+ */
 final class Numbers implements GeneratorFunction<Long, RowData> {
   private static final long serialVersionUID = 1L;
 
@@ -20,15 +23,15 @@ final class Numbers implements GeneratorFunction<Long, RowData> {
   @Override
   public RowData map(Long at) {
     if (row == null) {
-      row = new BinaryRowData(1 + numbers);
+      row = new BinaryRowData(numbers + 1);
       writer = new BinaryRowWriter(row);
     }
     writer.reset();
-    writer.writeLong(0, at + 1);
-    for (int column = 1; column <= numbers; column++) {
+    for (int column = 0; column < numbers; column++) {
       // The upper 53 bits are a number's digits.
       writer.writeDouble(column, (mixed(at * numbers + column) >>> 11) * 0x1.0p-53);
     }
+    writer.writeBoolean(numbers, row.getDouble(0) + row.getDouble(1) > row.getDouble(2) + row.getDouble(3));
     writer.complete();
     return row;
   }

@@ -14,7 +14,7 @@ import org.apache.flink.table.factories.DynamicTableSourceFactory;
 import org.apache.flink.table.factories.FactoryUtil;
 import org.apache.flink.table.types.DataType;
 
-/** {@code 'connector' = 'numbers'}: a table of a BIGINT and DOUBLEs, with so many {@code 'rows'}. */
+/** {@code 'connector' = 'numbers'}: a table of at least four DOUBLEs and a BOOLEAN, with so many {@code 'rows'}. */
 public final class NumbersFactory implements DynamicTableSourceFactory {
   private static final ConfigOption<Long> ROWS = ConfigOptions.key("rows").longType().noDefaultValue();
 

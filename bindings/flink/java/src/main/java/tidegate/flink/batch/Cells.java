@@ -2,6 +2,7 @@ package tidegate.flink.batch;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import org.apache.flink.core.memory.MemorySegment;
 
 /**
  * Rows in memory that Java and native code both see: for each column a byte a row, 1 where there is a value, then for each column 8 bytes
@@ -58,6 +59,15 @@ public final class Cells {
 
   public void setInteger(int column, int row, long value) {
     memory.putLong(cell(column, row), value);
+  }
+
+  /** So many columns of a row, from 8 bytes each that stand side by side. */
+  void setAll(int column, int row, int count, MemorySegment from, int at) {
+    int cell = cell(column, row);
+    for (int copied = 0; copied < count; copied++) {
+      memory.putLong(cell, from.getLong(at + 8 * copied));
+      cell += 8 * capacity;
+    }
   }
 
   /** A text is where it begins among the bytes of all texts, and how many bytes it has. */

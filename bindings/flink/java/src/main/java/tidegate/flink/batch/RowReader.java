@@ -5,6 +5,7 @@ import java.util.List;
 import org.apache.flink.table.data.DecimalData;
 import org.apache.flink.table.data.GenericRowData;
 import org.apache.flink.table.data.RowData;
+import org.apache.flink.table.data.binary.BinaryRowData;
 import org.apache.flink.table.types.logical.DecimalType;
 import org.apache.flink.table.types.logical.LogicalType;
 import org.apache.flink.table.types.logical.LogicalTypeRoot;
@@ -24,6 +25,9 @@ public final class RowReader implements Serializable {
   /** Which columns are doubles and are read as such: most of a model's are. */
   private final boolean[] plain;
 
+  /** For each column, how many from it on are plain and stand side by side in a row. */
+  private final int[] plainFrom;
+
   /** Reads the columns at {@code places}, which have these types, in these forms. */
   public RowReader(int[] places, List<LogicalType> types, List<Form> forms) {
     this.places = places.clone();
@@ -33,6 +37,11 @@ public final class RowReader implements Serializable {
     plain = new boolean[places.length];
     for (int column = 0; column < plain.length; column++) {
       plain[column] = this.forms[column] == Form.NUMBER && roots[column] == LogicalTypeRoot.DOUBLE;
+    }
+    plainFrom = new int[places.length];
+    for (int column = places.length - 1; column >= 0; column--) {
+      boolean goesOn = column + 1 < places.length && places[column + 1] == places[column] + 1;
+      plainFrom[column] = plain[column] ? 1 + (goesOn ? plainFrom[column + 1] : 0) : 0;
     }
   }
 
@@ -54,7 +63,15 @@ public final class RowReader implements Serializable {
   public void read(RowData from, Batch to, int row) {
     Cells cells = to.cells();
     boolean asDeclared = !(from instanceof GenericRowData);
+    // Flink's binary rows have 8 bytes a column, side by side: what is plain there is copied as it is.
+    BinaryRowData bytes = from instanceof BinaryRowData binary && binary.getSegments().length == 1 && !binary.anyNull() ? binary : null;
     for (int column = 0; column < places.length; column++) {
+      if (bytes != null && plainFrom[column] > 1) {
+        int at = bytes.getOffset() + BinaryRowData.calculateBitSetWidthInBytes(bytes.getArity()) + 8 * places[column];
+        cells.setAll(column, row, plainFrom[column], bytes.getSegments()[0], at);
+        column += plainFrom[column] - 1;
+        continue;
+      }
       int place = places[column];
       if (from.isNullAt(place)) {
         cells.setNull(column, row);
