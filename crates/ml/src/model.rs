@@ -134,11 +134,12 @@ impl Model {
             (_, _, classes) => Shape::Classes { classes },
         };
         let categories_max = u32::try_from(options.int("max-categories")).unwrap_or(u32::MAX);
-        let pipeline = Pipeline::compile(&spec, categories_max).map_err(|error| match error {
+        let pipeline = Pipeline::compile(&spec, categories_max, def.features).map_err(|error| match error {
             Error::Spec(what) => Error::Spec(format!("model '{}': {what}", spec.name)),
             other => other,
         })?;
-        let learner = (def.make)(&options, shape)?;
+        let mut learner = (def.make)(&options, shape)?;
+        learner.set_features(&pipeline.dense_kinds());
         let incoming = Incoming { rows: Rows::new(pipeline.columns()), ..Incoming::default() };
         Ok(Self {
             spec,

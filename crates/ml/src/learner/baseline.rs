@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tidegate_options::Options;
 
-use super::{Learner, LearnerDef, Shape, row_weight};
+use super::{Features, Learner, LearnerDef, Shape, row_weight};
 use crate::block::Block;
 use crate::snapshot::{SnapshotError, decode, encode};
 use crate::{Error, Result, Task};
@@ -24,6 +24,7 @@ pub static NO_CHANGE: LearnerDef = LearnerDef {
     name: "no_change",
     doc: "Predicts the label it learned last: what a learner must beat where labels come in runs (Bifet et al. 2013).",
     tasks: &[Task::Classification, Task::Regression],
+    features: Features::NUMBERS,
     options: &[],
     merge: "the last of the merged states that has learned a row wins; in parallel training, the last replica whose label is \
             another than at the last sync",
@@ -40,6 +41,7 @@ pub static MAJORITY_CLASS: LearnerDef = LearnerDef {
     doc: "Predicts the commonest class so far, with its share as the probability: what a learner that uses the features \
           must beat.",
     tasks: &[Task::Classification],
+    features: Features::NUMBERS,
     options: &[],
     merge: "exactly: counts are added; in parallel training, those since the last sync",
     make: |_, shape| match shape {
@@ -56,6 +58,7 @@ pub static MEAN: LearnerDef = LearnerDef {
     name: "mean",
     doc: "Predicts the mean of the labels so far: what a regression that uses the features must beat.",
     tasks: &[Task::Regression],
+    features: Features::NUMBERS,
     options: &[],
     merge: "exactly: sums are added; in parallel training, those since the last sync",
     make: |_, shape| match shape {

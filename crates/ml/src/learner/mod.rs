@@ -11,7 +11,10 @@ use crate::block::Block;
 use crate::{Result, Task};
 
 pub mod baseline;
+pub mod bayes;
 pub mod linear;
+mod row_model;
+pub mod tree;
 
 /// All learners, by their name in `'algorithm' = '…'`.
 pub static LEARNERS: &[&LearnerDef] = &[
@@ -20,6 +23,11 @@ pub static LEARNERS: &[&LearnerDef] = &[
     &linear::LINEAR_SVM,
     &linear::PERCEPTRON,
     &linear::PASSIVE_AGGRESSIVE,
+    &bayes::GAUSSIAN_NB,
+    &bayes::MULTINOMIAL_NB,
+    &bayes::COMPLEMENT_NB,
+    &bayes::BERNOULLI_NB,
+    &tree::HOEFFDING_TREE,
     &baseline::NO_CHANGE,
     &baseline::MAJORITY_CLASS,
     &baseline::MEAN,
@@ -34,12 +42,41 @@ pub struct LearnerDef {
     pub doc: &'static str,
     /// What it can answer.
     pub tasks: &'static [Task],
+    /// Which features it takes.
+    pub features: Features,
     /// The options it takes besides [`crate::spec::MODEL_OPTIONS`].
     pub options: &'static [&'static [OptionDef]],
     /// Whether and how states merge, for the reference page.
     pub merge: &'static str,
     /// Makes an untrained one.
     pub make: fn(&Options, Shape) -> Result<Box<dyn Learner>>,
+}
+
+/// Which features a learner takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Features {
+    /// Texts as they are: a dense feature that is the number of a category. Otherwise texts are one-hot encoded.
+    pub categories: bool,
+    /// Missing numbers, which are NaN, and missing categories. Otherwise a row without a number is refused.
+    pub missing: bool,
+    /// Sparse features: what is one-hot encoded or hashed.
+    pub sparse: bool,
+}
+
+impl Features {
+    /// Numbers that are all there, and sparse features.
+    pub const NUMBERS: Self = Self { categories: false, missing: false, sparse: true };
+    /// Numbers and categories as they are, any of which may be missing.
+    pub const TABLE: Self = Self { categories: true, missing: true, sparse: false };
+}
+
+/// What a dense feature is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FeatureKind {
+    /// A number; NaN where it is missing.
+    Number,
+    /// The number of a category, 0, 1, … as they were met; NaN where it is missing or not known.
+    Category,
 }
 
 /// What a learner is to predict.
@@ -59,6 +96,9 @@ pub enum Shape {
 /// An algorithm that learns from rows and predicts. All of it is sequential and repeatable: rows one by one, in batches
 /// of 7 or of 8192 give the same state, bit for bit.
 pub trait Learner: Debug + Send + Sync {
+    /// Tells what the dense features are. Called once, before anything else. Learners that take numbers only need not know.
+    fn set_features(&mut self, _kinds: &[FeatureKind]) {}
+
     /// Writes the scores of each row of `x`: `rows × scores-a-row`, row-major, appended to `scores`.
     fn predict(&self, x: &Block, scores: &mut Vec<f64>);
 
@@ -84,6 +124,18 @@ pub trait Learner: Debug + Send + Sync {
         }
         Err(crate::Error::Merge(
             "the models met their categories in different orders; give them as ARRAY[…]".to_string(),
+        ))
+    }
+
+    /// Tells that what was category `i` of a dense feature is from now on `numbers[i]`; `u32::MAX` means that it is gone. Called
+    /// before states are merged whose models met their categories in different orders.
+    ///
+    /// # Errors
+    /// [`crate::Error::Merge`] when the learner cannot.
+    fn renumber_categories(&mut self, _feature: usize, _numbers: &[u32]) -> Result<()> {
+        Err(crate::Error::Merge(
+            "the models met their categories in different orders; give them as ML_LABEL_ENCODER(column, ARRAY[…])"
+                .to_string(),
         ))
     }
 

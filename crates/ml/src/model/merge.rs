@@ -95,16 +95,21 @@ impl Model {
         }
         let of_other = |(other, (classes, features)): (&&Self, (&Vec<u32>, &Vec<u32>))| {
             let state = other.learner.save();
-            if stay(classes) && stay(features) && (!grow || classes.len() == count) {
+            let categories = self.pipeline.categories_of(&other.pipeline);
+            if stay(classes) && stay(features) && categories.is_empty() && (!grow || classes.len() == count) {
                 return Ok(state);
             }
             let mut learner = (self.def.make)(&self.options, self.shape)?;
+            learner.set_features(&self.pipeline.dense_kinds());
             if grow {
                 learner.set_classes(other.labels.count());
             }
             learner.load(&state)?;
             if !stay(features) {
                 learner.renumber(features)?;
+            }
+            for (feature, numbers) in &categories {
+                learner.renumber_categories(*feature, numbers)?;
             }
             if !stay(classes) {
                 learner.renumber_classes(classes, count)?;

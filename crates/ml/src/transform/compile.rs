@@ -3,10 +3,12 @@
 use tidegate_options::nearest;
 
 use super::arguments::{Argument, Call, describe};
-use super::categories::NONE;
+use super::categories::{Categories, NONE};
+use super::label_encoder::LabelEncoder;
 use super::one_hot_encoder::OneHotEncoder;
 use super::pipeline::{DenseFeature, Pipeline, SparseGroup, Step};
 use super::{Output, Source, Transform, find};
+use crate::learner::{FeatureKind, Features};
 use crate::rows::{Column, Dictionary, Reads};
 use crate::{Error, Expression, Input, InputKind, ModelSpec, Result};
 
@@ -36,10 +38,12 @@ struct Compiler<'a> {
     dictionaries: Vec<Dictionary>,
     steps: Vec<Step>,
     categories_max: u32,
+    /// What the learner takes.
+    features: Features,
 }
 
-/// Compiles the transforms of a model. `categories_max` is its option `max-categories`.
-pub(super) fn compile(spec: &ModelSpec, categories_max: u32) -> Result<Pipeline> {
+/// Compiles the transforms of a model, whose learner takes such features. `categories_max` is its option `max-categories`.
+pub(super) fn compile(spec: &ModelSpec, categories_max: u32, features: Features) -> Result<Pipeline> {
     let columns = spec.inputs.iter().map(|input| Column {
         name: input.name.clone(),
         kind: input.kind,
@@ -53,6 +57,7 @@ pub(super) fn compile(spec: &ModelSpec, categories_max: u32) -> Result<Pipeline>
         dictionaries: Vec::new(),
         steps: Vec::new(),
         categories_max,
+        features,
     };
     let (mut dense, mut sparse) = (Vec::new(), Vec::new());
     let as_they_are: Vec<(Expression, &str)>;
@@ -96,7 +101,30 @@ impl Compiler<'_> {
         for (i, output) in outputs.into_iter().enumerate() {
             let name = if several { format!("{alias}_{}", i + 1) } else { alias.to_string() };
             let step = match output {
-                Compiled { source: Source::Step { step, .. }, sparse: true, .. } => step,
+                Compiled { source: Source::Step { step, .. }, sparse: true, .. } => {
+                    if !self.features.sparse {
+                        return Err(Error::Spec(format!(
+                            "{}: the algorithm takes texts as they are and no encoded features; leave the encoder out",
+                            self.steps[step].function
+                        )));
+                    }
+                    step
+                }
+                Compiled { argument: Argument { dictionary: Some(dictionary), .. }, .. }
+                    if self.features.categories =>
+                {
+                    let of_an_input = self.is_of_an_input(dictionary);
+                    let categories = match of_an_input {
+                        true => Categories::new(&output.argument, self.categories_max),
+                        false => Categories::all_of(dictionary, &self.dictionaries),
+                    };
+                    self.read_ids(output.source);
+                    let encoder = LabelEncoder::as_they_are(categories, of_an_input);
+                    let step = self.step("ML_LABEL_ENCODER", Box::new(encoder), vec![output.source]);
+                    let source = Source::Step { step, column: 0 };
+                    dense.push(DenseFeature { source, name, kind: FeatureKind::Category });
+                    continue;
+                }
                 Compiled { argument: Argument { dictionary: Some(dictionary), .. }, .. } => {
                     // A category at the top: one-hot encoded.
                     let encoder = if self.is_of_an_input(dictionary) {
@@ -109,9 +137,9 @@ impl Compiler<'_> {
                 }
                 Compiled { source, missing, .. } => {
                     for input in missing {
-                        self.columns[input].required = true;
+                        self.columns[input].required |= !self.features.missing;
                     }
-                    dense.push(DenseFeature { source, name });
+                    dense.push(DenseFeature { source, name, kind: FeatureKind::Number });
                     continue;
                 }
             };

@@ -29,11 +29,20 @@ pub(super) static ORDINAL_ENCODER: TransformDef = TransformDef {
 };
 
 #[derive(Debug)]
-struct LabelEncoder {
+pub(super) struct LabelEncoder {
     categories: Categories,
     learns: bool,
     /// The number of the first category.
     first: f64,
+    /// What stands for a missing value, and a category that is not known.
+    unknown: f64,
+}
+
+impl LabelEncoder {
+    /// The categories of a column as a learner that takes them as they are has them: 0, 1, …; missing and unknown are NaN.
+    pub(super) fn as_they_are(categories: Categories, learns: bool) -> Self {
+        Self { categories, learns, first: 0.0, unknown: f64::NAN }
+    }
 }
 
 fn make_label(call: &mut Call<'_>) -> Result<Box<dyn Transform>> {
@@ -44,7 +53,7 @@ fn make_label(call: &mut Call<'_>) -> Result<Box<dyn Transform>> {
     };
     let first = if call.flag_or("include_zero", false)? { 0.0 } else { 1.0 };
     call.finish()?;
-    Ok(Box::new(LabelEncoder { categories, learns: call.learned, first }))
+    Ok(Box::new(LabelEncoder { categories, learns: call.learned, first, unknown: first - 1.0 }))
 }
 
 fn make_ordinal(call: &mut Call<'_>) -> Result<Box<dyn Transform>> {
@@ -53,12 +62,12 @@ fn make_ordinal(call: &mut Call<'_>) -> Result<Box<dyn Transform>> {
     }
     let categories = Categories::given(call, "order")?;
     call.finish()?;
-    Ok(Box::new(LabelEncoder { categories, learns: false, first: 0.0 }))
+    Ok(Box::new(LabelEncoder { categories, learns: false, first: 0.0, unknown: -1.0 }))
 }
 
 #[inline]
-fn number(category: u32, first: f64) -> f64 {
-    if category == NONE { first - 1.0 } else { f64::from(category) + first }
+fn number(category: u32, first: f64, unknown: f64) -> f64 {
+    if category == NONE { unknown } else { f64::from(category) + first }
 }
 
 impl Transform for LabelEncoder {
@@ -76,7 +85,7 @@ impl Transform for LabelEncoder {
 
     fn apply(&self, x: Inputs<'_>, out: &mut Values) {
         out.numbers.resize(x.rows(), 0.0);
-        self.categories.find_all(x, |row, category| out.numbers[row] = number(category, self.first));
+        self.categories.find_all(x, |row, category| out.numbers[row] = number(category, self.first, self.unknown));
     }
 
     fn learn(&mut self, mut before: Option<(Inputs<'_>, &mut Values)>, after: Inputs<'_>, out: &mut Values) {
@@ -84,8 +93,9 @@ impl Transform for LabelEncoder {
         if let Some((x, out)) = &mut before {
             out.numbers.resize(x.rows(), 0.0);
         }
-        let first = self.first;
-        self.categories.learn_all(before, after, out, |out, row, category| out.numbers[row] = number(category, first));
+        let (first, unknown) = (self.first, self.unknown);
+        self.categories
+            .learn_all(before, after, out, |out, row, category| out.numbers[row] = number(category, first, unknown));
     }
 
     fn open(&self) -> bool {
@@ -94,6 +104,18 @@ impl Transform for LabelEncoder {
 
     fn knows(&self, id: u32) -> bool {
         self.categories.find_id(id) != NONE
+    }
+
+    fn category(&self, index: u32, dictionaries: &[Dictionary]) -> Option<String> {
+        self.categories.name(index, dictionaries)
+    }
+
+    fn categories(&self) -> u32 {
+        self.categories.len()
+    }
+
+    fn index_of(&self, category: &str, dictionaries: &[Dictionary]) -> Option<u32> {
+        self.categories.of_name(category, dictionaries)
     }
 
     fn save(&self, dictionaries: &[Dictionary]) -> Vec<u8> {

@@ -8,6 +8,7 @@ use super::categories::NONE;
 use super::compile::compile;
 use super::{Inputs, Replica, Source, StepValues, Transform, Values};
 use crate::block::Block;
+use crate::learner::{FeatureKind, Features};
 use crate::rows::{Column, Dictionary, Rows, Texts};
 use crate::snapshot::{SnapshotError, decode, encode};
 use crate::{Error, ModelSpec, Result};
@@ -59,6 +60,7 @@ pub(super) struct Step {
 pub(super) struct DenseFeature {
     pub(super) source: Source,
     pub(super) name: String,
+    pub(super) kind: FeatureKind,
 }
 
 /// The sparse features of one step.
@@ -115,12 +117,14 @@ struct Saved {
 }
 
 impl Pipeline {
-    /// Compiles the transforms of a model. `categories_max` is its option `max-categories`.
+    /// Compiles the transforms of a model, whose learner takes such features. `categories_max` is its option
+    /// `max-categories`.
     ///
     /// # Errors
-    /// [`Error::Spec`] when a function or column is unknown or an argument wrong; it names the item.
-    pub fn compile(spec: &ModelSpec, categories_max: u32) -> Result<Self> {
-        compile(spec, categories_max)
+    /// [`Error::Spec`] when a function or column is unknown, an argument wrong, or the learner does not take what comes out; it
+    /// names the item.
+    pub fn compile(spec: &ModelSpec, categories_max: u32, features: Features) -> Result<Self> {
+        compile(spec, categories_max, features)
     }
 
     pub(super) fn new(
@@ -212,6 +216,30 @@ impl Pipeline {
     /// The number of dense features.
     pub fn dense_width(&self) -> usize {
         self.dense.len()
+    }
+
+    /// What the dense features are.
+    pub fn dense_kinds(&self) -> Vec<FeatureKind> {
+        self.dense.iter().map(|feature| feature.kind).collect()
+    }
+
+    /// The number here of each category of another's dense features that are categories, all of which are known here; by
+    /// feature, and only where numbers differ. [`NONE`] for those that found no room.
+    pub(crate) fn categories_of(&self, other: &Self) -> Vec<(usize, Vec<u32>)> {
+        let mut moved = Vec::new();
+        for (slot, feature) in self.dense.iter().enumerate().filter(|(_, f)| f.kind == FeatureKind::Category) {
+            let Source::Step { step, .. } = feature.source else { continue };
+            let (mine, theirs) = (&self.steps[step].transform, &other.steps[step].transform);
+            let number = |index| {
+                let name = theirs.category(index, &other.dictionaries)?;
+                mine.index_of(&name, &self.dictionaries)
+            };
+            let numbers: Vec<u32> = (0..theirs.categories()).map(|index| number(index).unwrap_or(NONE)).collect();
+            if numbers.iter().enumerate().any(|(i, number)| i != *number as usize) {
+                moved.push((slot, numbers));
+            }
+        }
+        moved
     }
 
     /// The number of sparse features met so far.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Field, Float64Type, Schema};
+use tidegate_ml::learner::Features;
 use tidegate_ml::transform::Pipeline;
 use tidegate_ml::{Expression, Model, ModelSpec, Result, Task, Transform};
 
@@ -79,7 +80,7 @@ pub(crate) fn spec(
 
 /// The pipeline of some transforms.
 pub(crate) fn pipeline(inputs: &[(&str, DataType)], transforms: &[(&str, &str)]) -> Result<Pipeline> {
-    Pipeline::compile(&spec(inputs, &[("predicted", Boolean)], transforms, &[])?, 1000)
+    Pipeline::compile(&spec(inputs, &[("predicted", Boolean)], transforms, &[])?, 1000, Features::NUMBERS)
 }
 
 /// A model with two classes, false and true.

@@ -72,7 +72,7 @@ use self::passive_aggressive::{Classification, Regression, Variant};
 use self::settings::Settings;
 use self::single::Single;
 use self::softmax::Softmax;
-use super::{Learner, LearnerDef, Shape};
+use super::{Features, Learner, LearnerDef, Shape};
 use crate::{Error, Result, Task};
 
 pub mod class_weight;
@@ -99,6 +99,7 @@ pub static LOGISTIC_REGRESSION: LearnerDef = LearnerDef {
     doc: "Log odds as a weighted sum of the features, by gradient descent on the log loss; softmax for many classes \
           (Bottou 1998; McMahan et al. 2013).",
     tasks: &[Task::Classification],
+    features: Features::NUMBERS,
     options: &[settings::LEARNING_RATE, settings::L2, settings::GRADIENT, settings::CLASSES],
     merge: MERGE,
     make: |options, shape| match shape {
@@ -114,6 +115,7 @@ pub static LINEAR_REGRESSION: LearnerDef = LearnerDef {
     doc: "A number as a weighted sum of the features, by gradient descent on a loss: the mean, a robust mean (Huber \
           1964), a quantile (Koenker & Bassett 1978), or a count (Poisson).",
     tasks: &[Task::Regression],
+    features: Features::NUMBERS,
     options: &[settings::LEARNING_RATE, settings::L2, settings::GRADIENT, settings::REGRESSION_LOSS],
     merge: MERGE,
     make: |options, shape| {
@@ -136,6 +138,7 @@ pub static LINEAR_SVM: LearnerDef = LearnerDef {
     doc: "A linear support vector machine, by gradient descent on the hinge loss with an L2 penalty; one-vs-rest for many \
           classes. Its probabilities are not calibrated (Shalev-Shwartz, Singer & Srebro 2007).",
     tasks: &[Task::Classification],
+    features: Features::NUMBERS,
     options: &[settings::LEARNING_RATE, settings::L2_SVM, settings::GRADIENT, settings::SVM_LOSS, settings::CLASSES],
     merge: MERGE,
     make: |options, shape| match options.text("loss") {
@@ -151,6 +154,7 @@ pub static PERCEPTRON: LearnerDef = LearnerDef {
     doc: "A line between classes that moves when it is wrong, and only then; one-vs-rest for many classes. Its \
           probabilities are not calibrated (Rosenblatt 1958).",
     tasks: &[Task::Classification],
+    features: Features::NUMBERS,
     options: &[settings::LEARNING_RATE_ONE, settings::L2, settings::GRADIENT, settings::CLASSES],
     merge: MERGE,
     make: |options, shape| classifier("perceptron", Perceptron, options, shape),
@@ -162,6 +166,7 @@ pub static PASSIVE_AGGRESSIVE: LearnerDef = LearnerDef {
     doc: "The smallest step that puts each row right, with no learning rate; one-vs-rest for many classes. Its probabilities \
           are not calibrated (Crammer et al. 2006).",
     tasks: &[Task::Classification, Task::Regression],
+    features: Features::NUMBERS,
     options: &[settings::PASSIVE_AGGRESSIVE, settings::CLASSES],
     merge: MERGE,
     make: |options, shape| {

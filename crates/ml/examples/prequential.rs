@@ -1,0 +1,109 @@
+//! Any learner on any file of comma-separated values, each row predicted before it is learned: quality, time a row, memory.
+//!
+//! ```text
+//! cargo run --release -p tidegate-ml --example prequential -- elec.csv hoeffding_tree grace_period=100
+//! ```
+//! The last column is the label, or the one named by `label=NAME`: a class, or with `task=regression` a number. A column whose
+//! first value is not a number is a text. Processor time of all threads; reading the file does not count.
+#![allow(clippy::print_stdout)]
+
+use std::error::Error;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::sync::Arc;
+use std::time::Instant;
+
+use arrow::array::{ArrayRef, AsArray, Float64Array, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Float64Type, Schema};
+use tidegate_ml::{Model, ModelSpec, Task};
+
+const BATCH: usize = 8192;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let (Some(file), Some(algorithm)) = (arguments.next(), arguments.next()) else {
+        return Err("FILE ALGORITHM [option=value …]".into());
+    };
+    let mut options = vec![("provider".to_string(), "tidegate".to_string()), ("algorithm".to_string(), algorithm)];
+    let (mut label, mut task) = (None, Task::Classification);
+    for argument in arguments {
+        let (key, value) = argument.split_once('=').ok_or("option=value")?;
+        match (key, value) {
+            ("label", name) => label = Some(name.to_string()),
+            ("task", "regression") => task = Task::Regression,
+            _ => options.push((key.to_string(), value.to_string())),
+        }
+    }
+    let named = if task == Task::Regression { "regression" } else { "classification" };
+    options.push(("task".to_string(), named.to_string()));
+
+    let mut lines = BufReader::new(File::open(file)?).lines();
+    let names: Vec<String> = lines.next().ok_or("an empty file")??.split(',').map(str::to_string).collect();
+    let label = label.map_or(Some(names.len() - 1), |label| names.iter().position(|name| *name == label));
+    let label = label.ok_or("no column of the label's name")?;
+    let rows: Vec<Vec<String>> =
+        lines.map(|line| Ok(line?.split(',').map(str::to_string).collect())).collect::<std::io::Result<_>>()?;
+    let is_number = |column: usize| rows[0][column].parse::<f64>().is_ok();
+
+    let mut order: Vec<usize> = (0..names.len()).filter(|column| *column != label).collect();
+    order.push(label);
+    let of = |column: usize| match is_number(column) && (column != label || task == Task::Regression) {
+        true => DataType::Float64,
+        false => DataType::Utf8,
+    };
+    let fields: Vec<Field> = order.iter().map(|column| Field::new(&names[*column], of(*column), true)).collect();
+    let predicted = vec![Field::new("predicted", of(label), true)];
+    let spec = ModelSpec::new(
+        "m",
+        task,
+        &Schema::new(fields[..fields.len() - 1].to_vec()),
+        &Schema::new(predicted),
+        Vec::new(),
+        options.into_iter().collect(),
+    )?;
+    let mut model = Model::new(spec)?;
+    let batches = rows.chunks(BATCH).map(|rows| {
+        let columns = order.iter().map(|column| -> ArrayRef {
+            let texts = rows.iter().map(|row| row[*column].as_str());
+            match of(*column) {
+                DataType::Float64 => Arc::new(texts.map(|text| text.parse().ok()).collect::<Float64Array>()),
+                _ => Arc::new(texts.map(|text| (!text.is_empty()).then_some(text)).collect::<StringArray>()),
+            }
+        });
+        RecordBatch::try_new(Arc::new(Schema::new(fields.clone())), columns.collect())
+    });
+    let batches = batches.collect::<Result<Vec<_>, _>>()?;
+
+    let (began, cpu) = (Instant::now(), processor_seconds());
+    let (mut right, mut error) = (0usize, 0.0);
+    for batch in &batches {
+        let predictions = model.learn_predict(batch)?;
+        let (predicted, label) = (predictions.column(0), batch.column(batch.num_columns() - 1));
+        if task == Task::Regression {
+            let pairs = predicted.as_primitive::<Float64Type>().iter().zip(label.as_primitive::<Float64Type>());
+            error += pairs.map(|(p, l)| (p.unwrap_or(0.0) - l.unwrap_or(0.0)).abs()).sum::<f64>();
+        } else {
+            right += predicted.as_string::<i32>().iter().zip(label.as_string::<i32>()).filter(|(p, l)| p == l).count();
+        }
+    }
+    let (wall, rows) = (began.elapsed().as_secs_f64(), rows.len() as f64);
+    let cpu = processor_seconds() - cpu;
+    match task {
+        Task::Regression => print!("MAE {:.4}", error / rows),
+        Task::Classification => print!("accuracy {:.4}", right as f64 / rows),
+    }
+    println!(
+        ", {:.0} rows/CPU-s, {:.0} rows/s, {:.0} ns a row, {:.1} MiB of state",
+        rows / cpu,
+        rows / wall,
+        1e9 * cpu / rows,
+        model.state_bytes() as f64 / f64::from(1 << 20)
+    );
+    Ok(())
+}
+
+/// Processor time of this process so far, as Linux tells it; 0 elsewhere.
+fn processor_seconds() -> f64 {
+    let text = std::fs::read_to_string("/proc/self/schedstat").unwrap_or_default();
+    text.split(' ').next().and_then(|ns| ns.parse::<f64>().ok()).unwrap_or(0.0) / 1e9
+}

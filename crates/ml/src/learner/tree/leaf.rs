@@ -1,0 +1,193 @@
+//! A leaf: what has come to it, and how it predicts.
+
+use serde::{Deserialize, Serialize};
+
+use super::settings::{LeafPrediction, Settings};
+use crate::learner::bayes::{Columns, Evidence};
+
+/// A leaf of a tree for classes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Leaf {
+    /// The weight of each class that came here, or to where the leaf was split off, as far as that is known.
+    pub(super) counts: Vec<f64>,
+    /// What was learned since. `None`: the leaf has stopped looking for splits.
+    pub(super) evidence: Option<Evidence>,
+    /// The features it looks at, where they are not all.
+    pub(super) columns: Option<Columns>,
+    /// Splits above it.
+    pub(super) depth: u32,
+    /// Its weight when it last looked for a split.
+    pub(super) looked_at: f64,
+    /// The weight of rows that the commonest class was right for.
+    majority_right: f64,
+    /// The weight of rows that naive Bayes was right for.
+    bayes_right: f64,
+}
+
+/// Buffers for one row.
+#[derive(Debug, Default)]
+pub(in crate::learner) struct Scratch {
+    numbers: Vec<f64>,
+    pub(super) probabilities: Vec<f64>,
+}
+
+/// What each way of predicting says about a row.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Guess {
+    majority: Option<usize>,
+    bayes: Option<usize>,
+}
+
+/// The first of the largest.
+#[inline]
+pub(in crate::learner) fn largest(values: &[f64]) -> Option<usize> {
+    let mut best = None;
+    let mut most = f64::NEG_INFINITY;
+    for (i, value) in values.iter().enumerate() {
+        if *value > most {
+            (best, most) = (Some(i), *value);
+        }
+    }
+    best
+}
+
+impl Leaf {
+    /// A leaf to which these weights came.
+    pub(super) fn new(counts: Vec<f64>, depth: u32, columns: Option<Columns>) -> Self {
+        let looked_at = counts.iter().sum();
+        Self {
+            counts,
+            evidence: Some(Evidence::default()),
+            columns,
+            depth,
+            looked_at,
+            majority_right: 0.0,
+            bayes_right: 0.0,
+        }
+    }
+
+    /// The weight that came here.
+    pub(super) fn weight(&self) -> f64 {
+        self.counts.iter().sum()
+    }
+
+    /// Whether rows of one class only came here.
+    pub(super) fn is_pure(&self) -> bool {
+        self.counts.iter().filter(|count| **count > 0.0).count() < 2
+    }
+
+    /// How much there is to gain: the weight that the commonest class does not account for.
+    pub(super) fn promise(&self) -> f64 {
+        self.weight() - self.counts.iter().copied().fold(0.0, f64::max)
+    }
+
+    fn columns<'a>(&'a self, all: &'a Columns) -> &'a Columns {
+        self.columns.as_ref().unwrap_or(all)
+    }
+
+    /// Writes the share of each class.
+    fn shares(&self, probabilities: &mut [f64]) {
+        let weight = self.weight();
+        let classes = probabilities.len();
+        for (class, probability) in probabilities.iter_mut().enumerate() {
+            let count = self.counts.get(class).copied().unwrap_or(0.0);
+            *probability = if weight > 0.0 { count / weight } else { 1.0 / classes as f64 };
+        }
+    }
+
+    /// Writes the probabilities of a row. `both`: also says what the way of predicting that is not used would say.
+    #[inline]
+    pub(super) fn predict(
+        &self,
+        x: &[f64],
+        all: &Columns,
+        settings: &Settings,
+        both: bool,
+        numbers: &mut Vec<f64>,
+        probabilities: &mut [f64],
+    ) -> Guess {
+        let Some(evidence) =
+            self.evidence.as_ref().filter(|_| settings.leaf_prediction != LeafPrediction::MajorityClass)
+        else {
+            self.shares(probabilities);
+            return Guess::default();
+        };
+        let adaptive = settings.leaf_prediction == LeafPrediction::Adaptive;
+        let by_majority = adaptive && self.majority_right > self.bayes_right;
+        let mut guess = Guess::default();
+        if both || !by_majority {
+            let columns = self.columns(all);
+            let numbers = columns.gather(x, numbers);
+            if evidence.posterior(numbers, x, columns, &self.counts, probabilities) {
+                guess.bayes = largest(probabilities);
+            }
+        }
+        if both && adaptive {
+            guess.majority = largest(&self.counts);
+        }
+        if by_majority || guess.bayes.is_none() {
+            self.shares(probabilities);
+        }
+        guess
+    }
+
+    /// Learns a row.
+    #[inline]
+    pub(super) fn learn(
+        &mut self,
+        x: &[f64],
+        all: &Columns,
+        settings: &Settings,
+        class: usize,
+        weight: f64,
+        guess: Guess,
+        numbers: &mut Vec<f64>,
+    ) {
+        if class >= self.counts.len() {
+            self.counts.resize(class + 1, 0.0);
+        }
+        self.counts[class] += weight;
+        let Some(evidence) = &mut self.evidence else { return };
+        if guess.majority == Some(class) {
+            self.majority_right += weight;
+        }
+        if guess.bayes == Some(class) {
+            self.bayes_right += weight;
+        }
+        let columns = self.columns.as_ref().unwrap_or(all);
+        let numbers = columns.gather(x, numbers);
+        evidence.learn(numbers, x, columns, class, weight, settings.leaf_categories);
+        if settings.leaf_prediction != LeafPrediction::MajorityClass {
+            evidence.refresh();
+        }
+    }
+
+    /// Whether it is a leaf of a tree with these features and classes.
+    pub(super) fn fits(&self, all: &Columns, kinds: &[crate::learner::FeatureKind], classes: usize) -> bool {
+        let columns = self.columns(all);
+        columns.fits(kinds)
+            && self.counts.len() <= classes
+            && self.evidence.as_ref().is_none_or(|evidence| evidence.fits(columns, classes))
+    }
+
+    /// Bytes of memory.
+    pub(super) fn bytes(&self) -> usize {
+        size_of::<Self>()
+            + self.counts.capacity() * size_of::<f64>()
+            + self.columns.as_ref().map_or(0, Columns::heap_bytes)
+            + self.evidence.as_ref().map_or(0, Evidence::heap_bytes)
+    }
+}
+
+impl Scratch {
+    /// The buffer for numbers, and that for probabilities of so many classes.
+    pub(super) fn split(&mut self, classes: usize) -> (&mut Vec<f64>, &mut [f64]) {
+        self.probabilities.resize(classes, 0.0);
+        (&mut self.numbers, &mut self.probabilities)
+    }
+
+    /// The buffer for numbers.
+    pub(super) fn numbers(&mut self) -> &mut Vec<f64> {
+        &mut self.numbers
+    }
+}
