@@ -11,6 +11,7 @@
 //! ```
 
 pub mod block;
+pub mod drift;
 pub mod error;
 pub mod keyed;
 pub mod keys;

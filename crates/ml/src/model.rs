@@ -29,6 +29,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+use std::sync::Arc;
+
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::SchemaRef;
 use tidegate_options::{OptionDef, Options, nearest, resolve};
@@ -37,6 +39,7 @@ use crate::block::Block;
 use crate::learner::{LEARNERS, Learner, LearnerDef, Shape};
 use crate::rows::{Rows, Texts, read};
 use crate::spec::MODEL_OPTIONS;
+use crate::spread::Spread;
 use crate::transform::{Pipeline, Scratch};
 use crate::{DataFault, Error, LabelKind, ModelSpec, Result, Task};
 
@@ -184,6 +187,11 @@ impl Model {
     /// Sets the version that predictions carry. It is not saved: whoever keeps versions numbers them.
     pub fn set_version(&mut self, version: u64) {
         self.version = version;
+    }
+
+    /// Gives threads for what the learner can do at once. Results are the same with any.
+    pub fn set_spread(&mut self, spread: Arc<dyn Spread + Send>) {
+        self.learner.set_spread(spread);
     }
 
     /// The version that predictions carry; 0 while none is set.

@@ -1,6 +1,7 @@
 //! Ways to train on a stream: one model, or replicas of it.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use arrow::array::{Int64Array, RecordBatch};
 
@@ -51,6 +52,10 @@ pub trait Training: Debug + Send {
     /// Takes snapshots of the model at these event times: see [`Prequential::set_version_points`].
     fn set_version_points(&mut self, points: Vec<i64>);
 
+    /// Gives threads for what the learner can do at once, where rows are not spread over several already. Results are the same
+    /// with any. They are not saved.
+    fn set_spread(&mut self, _spread: Arc<dyn Spread + Send>) {}
+
     /// Limits how many rows may wait.
     fn set_pending_rows_max(&mut self, max: Option<usize>);
 
@@ -96,6 +101,10 @@ impl Training for Prequential {
 
     fn set_version_points(&mut self, points: Vec<i64>) {
         Self::set_version_points(self, points);
+    }
+
+    fn set_spread(&mut self, spread: Arc<dyn Spread + Send>) {
+        self.model_mut().set_spread(spread);
     }
 
     fn set_pending_rows_max(&mut self, max: Option<usize>) {

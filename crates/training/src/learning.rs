@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::BufReader;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch};
 use tidegate_ml::keyed::version::Reader;
@@ -90,6 +91,13 @@ impl Learning {
         let rows_max = usize::try_from(entry.training.int("label.rows-waiting-max")).ok();
         replica.set_pending_rows_max(rows_max.map(|max| max.div_ceil(entry.replicas())));
         Ok(Self::Replica(Box::new(replica)))
+    }
+
+    /// Gives threads to a learner that can use them.
+    pub(crate) fn set_threads(&mut self, threads: &Threads) {
+        if let Self::Whole(training) = self {
+            training.set_spread(Arc::new(threads.clone()));
+        }
     }
 
     pub(crate) fn process(

@@ -117,7 +117,8 @@ impl Trainer {
         Ok(Self::with(learning, entry, run, threads))
     }
 
-    fn with(learning: Learning, entry: &Arc<ModelEntry>, run: Run, threads: Threads) -> Self {
+    fn with(mut learning: Learning, entry: &Arc<ModelEntry>, run: Run, threads: Threads) -> Self {
+        learning.set_threads(&threads);
         let role = |role: OutputRole| entry.spec.outputs.iter().position(|output| output.role == role);
         let two_classes = entry.spec.label == LabelKind::Boolean;
         let probability = role(OutputRole::Probability).filter(|_| two_classes);
@@ -333,6 +334,7 @@ impl Trainer {
         let damaged = |error: String| Error::Storage(format!("the checkpoint of model '{}': {error}", self.entry.name));
         let saved: Saved = decode(state).map_err(|error| damaged(error.to_string()))?;
         self.learning.restore(&self.entry.name, &saved.learning)?;
+        self.learning.set_threads(&self.threads);
         for ((_, measure), state) in self.measures.iter_mut().zip(&saved.measures) {
             measure.merge(state).map_err(|error| damaged(error.to_string()))?;
         }

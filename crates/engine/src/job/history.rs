@@ -69,8 +69,10 @@ impl Learning {
     fn begin(entry: &ModelEntry, threads: &Arc<rayon::ThreadPool>) -> Result<Self> {
         let begun = Model::new(entry.spec.clone()).and_then(|model| entry.training(model));
         let mut training = begun.map_err(|error| model_error(&entry.name, error))?;
+        let threads = Threads(Arc::clone(threads));
         training.predict_nothing();
-        Ok(Self { name: entry.name.clone(), training, threads: Threads(Arc::clone(threads)) })
+        training.set_spread(Arc::new(threads.clone()));
+        Ok(Self { name: entry.name.clone(), training, threads })
     }
 
     /// Learns from a batch whose first row is the query's `first`.

@@ -4,15 +4,19 @@
 //! a file of its own and a line in [`LEARNERS`].
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use tidegate_options::{OptionDef, Options};
 
 use crate::block::Block;
+use crate::spread::Spread;
 use crate::{Result, Task};
 
 pub mod baseline;
 pub mod bayes;
+pub mod ensemble;
 pub mod linear;
+mod poisson;
 mod row_model;
 pub mod tree;
 
@@ -28,6 +32,15 @@ pub static LEARNERS: &[&LearnerDef] = &[
     &bayes::COMPLEMENT_NB,
     &bayes::BERNOULLI_NB,
     &tree::HOEFFDING_TREE,
+    &tree::HOEFFDING_ADAPTIVE_TREE,
+    &tree::EFDT,
+    &tree::HOEFFDING_TREE_REGRESSOR,
+    &ensemble::ONLINE_BAGGING,
+    &ensemble::ADAPTIVE_RANDOM_FOREST,
+    &ensemble::ADAPTIVE_RANDOM_FOREST_REGRESSOR,
+    &ensemble::LEVERAGING_BAGGING,
+    &ensemble::ONLINE_BOOSTING,
+    &ensemble::STREAMING_RANDOM_PATCHES,
     &baseline::NO_CHANGE,
     &baseline::MAJORITY_CLASS,
     &baseline::MEAN,
@@ -98,6 +111,9 @@ pub enum Shape {
 pub trait Learner: Debug + Send + Sync {
     /// Tells what the dense features are. Called once, before anything else. Learners that take numbers only need not know.
     fn set_features(&mut self, _kinds: &[FeatureKind]) {}
+
+    /// Gives threads for work that can be done at once. What comes out is the same with any.
+    fn set_spread(&mut self, _spread: Arc<dyn Spread + Send>) {}
 
     /// Writes the scores of each row of `x`: `rows × scores-a-row`, row-major, appended to `scores`.
     fn predict(&self, x: &Block, scores: &mut Vec<f64>);

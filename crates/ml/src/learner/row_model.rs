@@ -42,8 +42,8 @@ pub(super) trait RowModel: Debug + Send + Sync {
         self.learn(x, y, weight, scratch);
     }
 
-    /// The state.
-    fn state(&self) -> &Self::State;
+    /// The state, in the form of [`RowModel::State`].
+    fn state(&self) -> impl Serialize;
 
     /// Replaces the state with one that was saved.
     ///
@@ -148,7 +148,7 @@ impl<M: RowModel> ByRow<M> {
 
 /// Whether two rows are the same to the bit.
 #[inline]
-fn alike(a: Row<'_>, b: Row<'_>) -> bool {
+pub(super) fn alike(a: Row<'_>, b: Row<'_>) -> bool {
     let same = |a: &[f64], b: &[f64]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits());
     a.indices == b.indices && same(a.dense, b.dense) && same(a.values, b.values)
 }

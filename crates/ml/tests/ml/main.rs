@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod declared;
+mod every_learner;
 mod faults;
 mod keyed;
 mod merging;

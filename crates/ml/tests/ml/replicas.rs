@@ -16,7 +16,7 @@ use crate::declared::{Boolean, Float64, Utf8, batch, binary, bits, column, cut, 
 
 /// Threads of its own for every piece of work, begun from the last.
 #[derive(Debug)]
-struct Threads;
+pub(crate) struct Threads;
 
 impl Spread for Threads {
     fn run(&self, work: Vec<Work<'_>>) {

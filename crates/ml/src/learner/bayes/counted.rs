@@ -296,7 +296,7 @@ impl RowModel for CountedNb {
         self.settle(class);
     }
 
-    fn state(&self) -> &Counts {
+    fn state(&self) -> impl Serialize {
         &self.counts
     }
 

@@ -106,7 +106,7 @@ impl RowModel for GaussianNb {
         evidence.refresh();
     }
 
-    fn state(&self) -> &Learned {
+    fn state(&self) -> impl Serialize {
         &self.learned
     }
 

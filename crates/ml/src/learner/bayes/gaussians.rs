@@ -174,6 +174,13 @@ impl Gaussians {
         Gaussian { weight: of(0), mean: of(1), variance: variance(of(0), of(2)), min: of(3), max: of(4) }
     }
 
+    /// The mean and the variance of a number.
+    #[inline]
+    pub(in crate::learner) fn mean_and_variance(&self, number: usize) -> (f64, f64) {
+        let of = |which| self.statistic(which)[number];
+        (of(1), variance(of(0), of(2)))
+    }
+
     /// Takes in what another has met (Chan, Golub & LeVeque 1979).
     pub(in crate::learner) fn merge(&mut self, other: &Self) {
         let width = self.width();

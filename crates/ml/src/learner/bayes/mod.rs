@@ -27,5 +27,6 @@ pub(in crate::learner) use columns::Columns;
 pub use counted::{BERNOULLI_NB, COMPLEMENT_NB, MULTINOMIAL_NB};
 pub(in crate::learner) use evidence::Evidence;
 pub use gaussian::GAUSSIAN_NB;
+pub(in crate::learner) use gaussians::Gaussians;
 
 const MERGE: &str = "exactly: counts are added, moments combined; in parallel training, those since the last sync";

@@ -15,23 +15,16 @@ use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;
 use serde::{Deserialize, Serialize};
 
+use super::Tree;
 use super::leaf::{Guess, Leaf, Scratch};
+use super::nodes::{Nodes, Place};
 use super::settings::Settings;
-use super::split::{Contest, Split};
+use super::split::Contest;
 use crate::block::Row;
 use crate::learner::FeatureKind;
 use crate::learner::bayes::Columns;
 use crate::learner::row_model::RowModel;
 use crate::snapshot::SnapshotError;
-
-/// A place in the tree.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-enum Node {
-    /// A leaf, by its number.
-    Leaf(u32),
-    /// A split, whose branches are the nodes from `first` on.
-    Split { split: Split, first: u32 },
-}
 
 /// A Hoeffding tree for classes.
 #[derive(Debug)]
@@ -39,25 +32,60 @@ pub(in crate::learner) struct HoeffdingTree {
     settings: Settings,
     kinds: Vec<FeatureKind>,
     columns: Columns,
-    subspace: Option<Subspace>,
+    subspace: Subspace,
     grown: Grown,
     contest: Contest,
 }
 
-/// Each leaf looks at some of the features, drawn at random.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::learner) struct Subspace {
-    /// How many features, at most all.
-    pub(in crate::learner) features: usize,
-    /// What they are drawn by.
-    pub(in crate::learner) seed: u64,
+/// Which of the features are looked at, drawn at random by the tree's seed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(in crate::learner) enum Subspace {
+    /// All of them.
+    All,
+    /// By each leaf others.
+    ByLeaf(Size),
+    /// By the whole tree the same.
+    ByTree(Size),
+}
+
+/// How many features are drawn.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(in crate::learner) enum Size {
+    /// The root of how many there are, and one more (Gomes et al. 2017).
+    Root,
+    /// This share of them, rounded.
+    Share(f64),
+}
+
+impl Subspace {
+    /// How many of so many.
+    fn size(self, features: usize) -> usize {
+        let size = match self {
+            Self::All => features,
+            Self::ByLeaf(Size::Root) | Self::ByTree(Size::Root) => (features as f64).sqrt().round() as usize + 1,
+            Self::ByLeaf(Size::Share(share)) | Self::ByTree(Size::Share(share)) => {
+                (features as f64 * share).round() as usize
+            }
+        };
+        size.clamp(features.min(1), features)
+    }
+
+    /// Some of the features.
+    pub(super) fn draw(self, kinds: &[FeatureKind], random: &mut Pcg64Mcg) -> Columns {
+        let drawn = rand::seq::index::sample(random, kinds.len(), self.size(kinds.len()));
+        let mut drawn: Vec<u32> = drawn.iter().map(|feature| feature as u32).collect();
+        drawn.sort_unstable();
+        Columns::new(kinds, drawn.into_iter())
+    }
 }
 
 /// All that a tree has learned.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(in crate::learner) struct Grown {
+    /// What features are drawn by.
+    seed: u64,
     classes: usize,
-    nodes: Vec<Node>,
+    nodes: Nodes,
     leaves: Vec<Leaf>,
     /// Leaves that have stopped for want of memory.
     stopped: usize,
@@ -65,94 +93,75 @@ pub(in crate::learner) struct Grown {
 
 impl HoeffdingTree {
     /// A tree that has learned nothing.
-    pub(in crate::learner) fn new(settings: Settings, subspace: Option<Subspace>) -> Self {
-        let grown = Grown { classes: 0, nodes: vec![Node::Leaf(0)], leaves: Vec::new(), stopped: 0 };
+    pub(in crate::learner) fn new(settings: Settings, subspace: Subspace, seed: u64) -> Self {
+        let grown = Grown { seed, classes: 0, nodes: Nodes::new(), leaves: Vec::new(), stopped: 0 };
         let (kinds, columns) = (Vec::new(), Columns::default());
         Self { settings, kinds, columns, subspace, grown, contest: Contest::default() }
     }
 
-    /// The features that the leaf of this number looks at, where they are not all.
-    fn columns_of(&self, leaf: usize) -> Option<Columns> {
-        let Subspace { features, seed } = self.subspace?;
-        let all = self.kinds.len();
-        if features >= all {
-            return None;
-        }
-        let mut random = Pcg64Mcg::seed_from_u64(seed.wrapping_add((leaf as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)));
-        let mut drawn: Vec<u32> =
-            rand::seq::index::sample(&mut random, all, features).iter().map(|i| i as u32).collect();
-        drawn.sort_unstable();
-        Some(Columns::new(&self.kinds, drawn.into_iter()))
+    /// How many classes there are.
+    pub(in crate::learner) fn classes(&self) -> usize {
+        self.grown.classes
     }
 
-    /// The node and the leaf that a row comes to.
-    #[inline]
-    fn find(&self, x: &[f64]) -> (usize, usize) {
-        let mut at = 0;
-        loop {
-            match &self.grown.nodes[at] {
-                Node::Leaf(leaf) => return (at, *leaf as usize),
-                Node::Split { split, first } => at = (first + split.branch(x)) as usize,
-            }
-        }
+    /// Some features, drawn by the seed and a number.
+    fn draw(&self, number: u64) -> Columns {
+        let seed = self.grown.seed.wrapping_add(number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        self.subspace.draw(&self.kinds, &mut Pcg64Mcg::seed_from_u64(seed))
+    }
+
+    /// The features that the leaf of this number looks at, where they are not the tree's.
+    fn columns_of(&self, leaf: u64) -> Option<Columns> {
+        matches!(self.subspace, Subspace::ByLeaf(_)).then(|| self.draw(leaf))
+    }
+
+    /// Settles what follows from the seed and the features.
+    fn settle_columns(&mut self) {
+        self.columns = match self.subspace {
+            Subspace::ByTree(_) => self.draw(0),
+            Subspace::All | Subspace::ByLeaf(_) => Columns::all(&self.kinds),
+        };
     }
 
     /// Learns a row that came to this leaf, of which was guessed so before.
     #[inline]
-    fn learn_at(
-        &mut self,
-        (node, leaf): (usize, usize),
-        x: &[f64],
-        class: usize,
-        weight: f64,
-        guess: Guess,
-        scratch: &mut Scratch,
-    ) {
-        let here = &mut self.grown.leaves[leaf];
-        here.learn(x, &self.columns, &self.settings, class, weight, guess, scratch.numbers());
+    fn learn_at(&mut self, place: Place, x: &[f64], class: usize, weight: f64, guess: Guess, scratch: &mut Scratch) {
+        let here = &mut self.grown.leaves[place.leaf];
+        here.learn(x, &self.columns, &self.settings, (class, weight), guess, scratch.numbers());
         if here.evidence.is_some() {
             let seen = here.weight();
             if seen - here.looked_at >= self.settings.grace_period {
-                self.grown.leaves[leaf].looked_at = seen;
-                self.look_for_split(node, leaf, seen);
+                here.looked_at = seen;
+                self.look_for_split(place, seen);
             }
         }
     }
 
-    fn look_for_split(&mut self, node: usize, leaf: usize, seen: f64) {
-        let here = &self.grown.leaves[leaf];
+    fn look_for_split(&mut self, place: Place, seen: f64) {
+        let here = &self.grown.leaves[place.leaf];
         let Some(evidence) = &here.evidence else { return };
         if here.is_pure() || here.depth >= self.settings.max_depth {
             return;
         }
         let columns = here.columns.as_ref().unwrap_or(&self.columns);
         self.contest.hold(evidence, columns, self.grown.classes, &self.settings);
-        let met = here.counts.iter().filter(|count| **count > 0.0).count();
-        let range = self.settings.criterion.range(met);
-        let bound = (range * range * -libm::log(self.settings.split_confidence) / (2.0 * seen)).sqrt();
+        let bound = self.settings.bound(&here.counts, seen);
         let Some(best) = &self.contest.best else { return };
         if best.merit - self.contest.second > bound || bound < self.settings.tie_threshold {
-            self.split(node, leaf);
+            self.split(place);
         }
     }
 
     /// Splits a leaf by the best candidate of the contest.
-    fn split(&mut self, node: usize, leaf: usize) {
+    fn split(&mut self, place: Place) {
         let Some(best) = self.contest.best.take() else { return };
-        let depth = self.grown.leaves[leaf].depth + 1;
-        let first = self.grown.nodes.len() as u32;
-        self.grown.nodes[node] = Node::Split { split: best.split, first };
+        let depth = self.grown.leaves[place.leaf].depth + 1;
+        // There are more nodes than branches that ever were, so that each has a number of its own to draw by.
+        let number = self.grown.nodes.len() as u64;
+        self.grown.nodes.split(place, best.split, self.grown.leaves.len());
         for (branch, counts) in best.branches.chunks_exact(self.grown.classes).enumerate() {
-            // The first branch takes the place of the leaf that was.
-            let number = if branch == 0 { leaf } else { self.grown.leaves.len() };
-            let columns = self.columns_of(number.wrapping_add(self.grown.nodes.len() << 32));
-            let new = Leaf::new(counts.to_vec(), depth, columns);
-            if branch == 0 {
-                self.grown.leaves[leaf] = new
-            } else {
-                self.grown.leaves.push(new)
-            }
-            self.grown.nodes.push(Node::Leaf(number as u32));
+            let leaf = Leaf::new(counts.to_vec(), depth, self.columns_of(number + branch as u64));
+            if branch == 0 { self.grown.leaves[place.leaf] = leaf } else { self.grown.leaves.push(leaf) }
         }
         self.keep_within_memory();
     }
@@ -190,7 +199,7 @@ impl RowModel for HoeffdingTree {
 
     fn set_features(&mut self, kinds: &[FeatureKind]) {
         self.kinds = kinds.to_vec();
-        self.columns = Columns::all(kinds);
+        self.settle_columns();
         self.grown.leaves = vec![Leaf::new(Vec::new(), 0, self.columns_of(0))];
     }
 
@@ -199,26 +208,26 @@ impl RowModel for HoeffdingTree {
     }
 
     fn predict(&self, x: Row<'_>, scratch: &mut Scratch, scores: &mut [f64]) {
-        let (_, leaf) = self.find(x.dense);
-        self.grown.leaves[leaf].predict(x.dense, &self.columns, &self.settings, false, scratch.numbers(), scores);
+        let place = self.grown.nodes.find(x.dense);
+        self.grown.leaves[place.leaf].predict(x.dense, &self.columns, &self.settings, false, scratch.numbers(), scores);
     }
 
     fn learn(&mut self, x: Row<'_>, y: f64, weight: f64, scratch: &mut Scratch) {
-        let place = self.find(x.dense);
+        let place = self.grown.nodes.find(x.dense);
         let (numbers, probabilities) = scratch.split(self.grown.classes);
-        let leaf = &self.grown.leaves[place.1];
+        let leaf = &self.grown.leaves[place.leaf];
         let guess = leaf.predict(x.dense, &self.columns, &self.settings, true, numbers, probabilities);
         self.learn_at(place, x.dense, y as usize, weight, guess, scratch);
     }
 
     fn learn_predict(&mut self, x: Row<'_>, y: f64, weight: f64, scratch: &mut Scratch, scores: &mut [f64]) {
-        let place = self.find(x.dense);
-        let leaf = &self.grown.leaves[place.1];
+        let place = self.grown.nodes.find(x.dense);
+        let leaf = &self.grown.leaves[place.leaf];
         let guess = leaf.predict(x.dense, &self.columns, &self.settings, true, scratch.numbers(), scores);
         self.learn_at(place, x.dense, y as usize, weight, guess, scratch);
     }
 
-    fn state(&self) -> &Grown {
+    fn state(&self) -> impl Serialize {
         &self.grown
     }
 
@@ -227,29 +236,12 @@ impl RowModel for HoeffdingTree {
         if state.classes != self.grown.classes {
             return wrong("classes are other ones");
         }
-        let mut leaves = vec![false; state.leaves.len()];
-        let mut nodes = vec![false; state.nodes.len()];
-        for (at, node) in state.nodes.iter().enumerate() {
-            match node {
-                Node::Leaf(leaf) => match leaves.get_mut(*leaf as usize) {
-                    Some(met) if !*met => *met = true,
-                    _ => return wrong("nodes do not fit its leaves"),
-                },
-                // Branches come after their split, so that no way leads back.
-                Node::Split { split, first } => {
-                    let branches =
-                        nodes.get_mut(*first as usize..(*first as usize).saturating_add(split.branches() as usize));
-                    match branches {
-                        Some(branches) if *first as usize > at && split.fits(self.kinds.len()) => branches.fill(true),
-                        _ => return wrong("splits do not fit"),
-                    }
-                }
-            }
-        }
-        if nodes.is_empty() || !leaves.iter().all(|met| *met) {
-            return wrong("nodes do not fit its leaves");
-        }
+        state.nodes.check(state.leaves.len(), self.kinds.len())?;
+        let seed = std::mem::replace(&mut self.grown.seed, state.seed);
+        self.settle_columns();
         if !state.leaves.iter().all(|leaf| leaf.fits(&self.columns, &self.kinds, state.classes)) {
+            self.grown.seed = seed;
+            self.settle_columns();
             return wrong("leaves do not fit the features");
         }
         self.grown = state;
@@ -258,6 +250,19 @@ impl RowModel for HoeffdingTree {
 
     fn heap_bytes(&self) -> usize {
         let leaves: usize = self.grown.leaves.iter().map(Leaf::bytes).sum();
-        leaves + self.grown.nodes.capacity() * size_of::<Node>() + self.kinds.len() + self.columns.heap_bytes()
+        leaves + self.grown.nodes.heap_bytes() + self.kinds.len() + self.columns.heap_bytes()
+    }
+}
+
+impl Tree for HoeffdingTree {
+    fn sapling(&self, seed: u64) -> Self {
+        let mut sapling = Self::new(self.settings.clone(), self.subspace, seed);
+        sapling.set_features(&self.kinds);
+        sapling.set_classes(self.grown.classes);
+        sapling
+    }
+
+    fn grown(&self) -> &Grown {
+        &self.grown
     }
 }

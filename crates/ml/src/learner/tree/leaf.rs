@@ -131,15 +131,14 @@ impl Leaf {
         guess
     }
 
-    /// Learns a row.
+    /// Learns a row of a class with a weight.
     #[inline]
     pub(super) fn learn(
         &mut self,
         x: &[f64],
         all: &Columns,
         settings: &Settings,
-        class: usize,
-        weight: f64,
+        (class, weight): (usize, f64),
         guess: Guess,
         numbers: &mut Vec<f64>,
     ) {

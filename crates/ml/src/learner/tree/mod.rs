@@ -3,6 +3,9 @@
 //! | algorithm | task | when it splits | when it forgets |
 //! |---|---|---|---|
 //! | `hoeffding_tree` | classification | once the best split is almost surely the best | never |
+//! | `hoeffding_adaptive_tree` | classification | the same | where errors have risen, once a new branch errs less |
+//! | `efdt` | classification | once the best split is almost surely better than none | when a split turns out second best |
+//! | `hoeffding_tree_regressor` | regression | the same | never |
 //!
 //! **Shapes.** Numbers and texts as they are; any may be missing: such rows change nothing about the feature, and go to the
 //! branch with most rows. What is one-hot encoded or hashed is refused, since a tree has no use for it.
@@ -13,17 +16,38 @@
 //!
 //! **Merging.** None: two trees that have split differently have no common shape. Train one tree, or a forest.
 
+mod adaptive;
+mod arena;
 mod criterion;
+mod efdt;
+mod histogram;
 mod hoeffding;
 mod leaf;
+mod linear;
+mod moments;
+mod nodes;
+mod regressor;
 mod settings;
 mod split;
 
-use super::row_model::ByRow;
+use super::row_model::{ByRow, RowModel};
 use super::{Features, LearnerDef};
 use crate::Task;
-use hoeffding::HoeffdingTree;
-use settings::Settings;
+use adaptive::AdaptiveTree;
+use efdt::Efdt;
+pub(super) use hoeffding::{Grown, HoeffdingTree, Size, Subspace};
+pub(super) use leaf::{Scratch, largest};
+pub(super) use regressor::RegressionTree;
+pub(super) use settings::{CAREFUL, EAGER, GROWTH, REGRESSOR, RegressorSettings, Settings};
+
+/// A tree that an ensemble can have as a member.
+pub(super) trait Tree: RowModel {
+    /// A tree of the same features, classes and options that has learned nothing.
+    fn sapling(&self, seed: u64) -> Self;
+
+    /// All that it has learned.
+    fn grown(&self) -> &Self::State;
+}
 
 const MERGE: &str = "not at all: trees that have split differently have no common shape";
 
@@ -34,9 +58,57 @@ pub static HOEFFDING_TREE: LearnerDef = LearnerDef {
           & Hulten 2000), with naive Bayes in its leaves where that is better (Holmes, Kirkby & Pfahringer 2005).",
     tasks: &[Task::Classification],
     features: Features::TABLE,
-    options: &[settings::CAREFUL, settings::GROWTH],
+    options: &[settings::CAREFUL, settings::GROWTH, settings::MEMORY],
     merge: MERGE,
     make: |options, shape| {
-        Ok(Box::new(ByRow::new("hoeffding_tree", shape, HoeffdingTree::new(Settings::new(options), None))))
+        let tree = HoeffdingTree::new(Settings::new(options), Subspace::All, 0);
+        Ok(Box::new(ByRow::new("hoeffding_tree", shape, tree)))
+    },
+};
+
+/// `hoeffding_adaptive_tree`: a tree that replaces branches whose errors have risen.
+pub static HOEFFDING_ADAPTIVE_TREE: LearnerDef = LearnerDef {
+    name: "hoeffding_adaptive_tree",
+    doc: "A Hoeffding tree whose branches are replaced by new ones where ADWIN finds that errors have risen (HAT: Bifet & Gavaldà \
+          2009).",
+    tasks: &[Task::Classification],
+    features: Features::TABLE,
+    options: &[settings::ADAPTIVE, settings::CAREFUL, settings::GROWTH, settings::MEMORY],
+    merge: MERGE,
+    make: |options, shape| {
+        let (drift, bootstrap) = (options.float("drift_confidence"), options.bool("bootstrap_sampling"));
+        let seed = options.int("seed").unsigned_abs();
+        let tree = AdaptiveTree::new(Settings::new(options), drift, bootstrap, seed);
+        Ok(Box::new(ByRow::new("hoeffding_adaptive_tree", shape, tree)))
+    },
+};
+
+/// `efdt`: a tree that splits early and thinks again.
+pub static EFDT: LearnerDef = LearnerDef {
+    name: "efdt",
+    doc: "A tree that splits a leaf once the best split is almost surely better than none, and puts a better split in the place of \
+          one that turns out second best (extremely fast decision tree: Manapragada, Webb & Salehi 2018).",
+    tasks: &[Task::Classification],
+    features: Features::TABLE,
+    options: &[settings::REEVALUATION, settings::CAREFUL, settings::GROWTH, settings::MEMORY],
+    merge: MERGE,
+    make: |options, shape| {
+        let tree = Efdt::new(Settings::new(options), options.int("reevaluation_period") as f64);
+        Ok(Box::new(ByRow::new("efdt", shape, tree)))
+    },
+};
+
+/// `hoeffding_tree_regressor`: a tree for numbers.
+pub static HOEFFDING_TREE_REGRESSOR: LearnerDef = LearnerDef {
+    name: "hoeffding_tree_regressor",
+    doc: "A tree for numbers that splits a leaf once the best split is almost surely the best, with a mean or a linear model in \
+          each leaf (FIMT-DD without its change detection: Ikonomovska, Gama & Džeroski 2011).",
+    tasks: &[Task::Regression],
+    features: Features::TABLE,
+    options: &[settings::CAREFUL, settings::REGRESSOR, settings::MEMORY],
+    merge: MERGE,
+    make: |options, shape| {
+        let tree = RegressionTree::new(RegressorSettings::new(options), Subspace::All, 0);
+        Ok(Box::new(ByRow::new("hoeffding_tree_regressor", shape, tree)))
     },
 };

@@ -3,10 +3,28 @@
 use tidegate_options::{Kind, OptionDef, Options};
 
 use super::criterion::Criterion;
+use super::regressor::LeafModel;
 
 const SHARE: Kind = Kind::Float { min: 0.0, max: 1.0 };
 
-/// What every Hoeffding tree takes.
+const BINARY_SPLITS: OptionDef = OptionDef::new(
+    "binary_splits",
+    Kind::Bool,
+    "false",
+    "Whether a text splits into one category and the rest only, never into a branch a category.",
+);
+const LEAF_CATEGORIES: OptionDef = OptionDef::new(
+    "leaf_categories",
+    Kind::Int { min: 2, max: 100_000 },
+    "1000",
+    "Most categories of a text that a leaf tells apart; later ones count as missing there.",
+);
+const MIN_BRANCH_SHARE: OptionDef =
+    OptionDef::new("min_branch_share", SHARE, "0.01", "Two branches at least must get this share of the rows.");
+const MAX_DEPTH: OptionDef =
+    OptionDef::optional("max_depth", Kind::Int { min: 0, max: 1000 }, "Most splits above a leaf.");
+
+/// What every Hoeffding tree for classes takes.
 pub(in crate::learner) const GROWTH: &[OptionDef] = &[
     OptionDef::new(
         "criterion",
@@ -26,27 +44,19 @@ pub(in crate::learner) const GROWTH: &[OptionDef] = &[
         "10",
         "How many thresholds between the least and the most value of a number are tried.",
     ),
-    OptionDef::new(
-        "binary_splits",
-        Kind::Bool,
-        "false",
-        "Whether a text splits into one category and the rest only, never into a branch a category.",
-    ),
-    OptionDef::new(
-        "leaf_categories",
-        Kind::Int { min: 2, max: 100_000 },
-        "1000",
-        "Most categories of a text that a leaf tells apart; later ones count as missing there.",
-    ),
-    OptionDef::new("min_branch_share", SHARE, "0.01", "Two branches at least must get this share of the rows."),
-    OptionDef::optional("max_depth", Kind::Int { min: 0, max: 1000 }, "Most splits above a leaf."),
-    OptionDef::new(
-        "max_memory",
-        Kind::Bytes,
-        "64 mb",
-        "Memory of a tree. Beyond it the least promising leaves stop looking for splits; they go on predicting.",
-    ),
+    BINARY_SPLITS,
+    LEAF_CATEGORIES,
+    MIN_BRANCH_SHARE,
+    MAX_DEPTH,
 ];
+
+/// How large a tree of its own may become.
+pub(in crate::learner) const MEMORY: &[OptionDef] = &[OptionDef::new(
+    "max_memory",
+    Kind::Bytes,
+    "64 mb",
+    "Memory of the tree. Beyond it the least promising leaves stop looking for splits; they go on predicting.",
+)];
 
 /// How eagerly a tree of its own splits (Domingos & Hulten 2000).
 pub(in crate::learner) const CAREFUL: &[OptionDef] = &[
@@ -91,7 +101,19 @@ pub(in crate::learner) struct Settings {
 }
 
 impl Settings {
-    /// From options with [`GROWTH`] and [`CAREFUL`] or [`EAGER`].
+    /// For one of so many trees that have the memory together.
+    pub(in crate::learner) fn sharing_memory(self, trees: usize) -> Self {
+        Self { max_memory: self.max_memory / trees.max(1), ..self }
+    }
+
+    /// Hoeffding's bound where classes have these weights, which come to `seen`.
+    pub(super) fn bound(&self, counts: &[f64], seen: f64) -> f64 {
+        let met = counts.iter().filter(|count| **count > 0.0).count();
+        let range = self.criterion.range(met);
+        (range * range * -libm::log(self.split_confidence) / (2.0 * seen)).sqrt()
+    }
+
+    /// From options with `max_memory`, [`GROWTH`] and [`CAREFUL`] or [`EAGER`].
     pub(in crate::learner) fn new(options: &Options) -> Self {
         Self {
             criterion: match options.text("criterion") {
@@ -107,17 +129,114 @@ impl Settings {
             grace_period: options.int("grace_period") as f64,
             split_confidence: options.float("split_confidence").max(1e-300),
             tie_threshold: options.float("tie_threshold"),
-            numeric_splits: usize::try_from(options.int("numeric_splits")).unwrap_or(1),
+            numeric_splits: count(options, "numeric_splits"),
             binary_splits: options.bool("binary_splits"),
-            leaf_categories: usize::try_from(options.int("leaf_categories")).unwrap_or(usize::MAX),
+            leaf_categories: count(options, "leaf_categories"),
             min_branch_share: options.float("min_branch_share"),
-            max_depth: match options.is_given("max_depth") {
-                true => u32::try_from(options.int("max_depth")).unwrap_or(u32::MAX),
-                false => u32::MAX,
-            },
-            max_memory: options
-                .bytes("max_memory")
-                .map_or(usize::MAX, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
+            max_depth: max_depth(options),
+            max_memory: max_memory(options),
         }
     }
+}
+
+/// What the adaptive tree takes besides.
+pub(super) const ADAPTIVE: &[OptionDef] = &[
+    OptionDef::new(
+        "drift_confidence",
+        Kind::Float { min: 1e-12, max: 1.0 },
+        "0.002",
+        "ADWIN's confidence (delta) that the errors below a node have risen, at which a new branch begins to grow.",
+    ),
+    OptionDef::new(
+        "bootstrap_sampling",
+        Kind::Bool,
+        "true",
+        "Whether a row comes to leaves Poisson(1) times, or once.",
+    ),
+    OptionDef::new("seed", Kind::Int { min: 0, max: i64::MAX }, "1", "What everything at random is drawn by."),
+];
+
+/// What the extremely fast decision tree takes besides.
+pub(super) const REEVALUATION: &[OptionDef] = &[OptionDef::new(
+    "reevaluation_period",
+    Kind::Int { min: 1, max: 1_000_000_000 },
+    "2000",
+    "Weight of rows that a split sees between two looks for a better one.",
+)];
+
+/// What a tree for numbers takes besides how eagerly it splits, and its memory.
+pub(in crate::learner) const REGRESSOR: &[OptionDef] = &[
+    OptionDef::new(
+        "leaf_model",
+        Kind::Choice(&["mean", "linear", "adaptive"]),
+        "adaptive",
+        "How a leaf predicts; adaptive: by whichever of the two has been nearer of late in the leaf.",
+    ),
+    OptionDef::new(
+        "leaf_learning_rate",
+        Kind::Float { min: 0.0, max: 1.0 },
+        "0.2",
+        "How far the linear model of a leaf moves at each row, of all the way to the target.",
+    ),
+    OptionDef::new("bins", Kind::Int { min: 2, max: 10_000 }, "64", "Most bins of the values of a number in a leaf."),
+    BINARY_SPLITS,
+    LEAF_CATEGORIES,
+    MIN_BRANCH_SHARE,
+    MAX_DEPTH,
+];
+
+/// The options of a tree for numbers, read.
+#[derive(Debug, Clone)]
+pub(in crate::learner) struct RegressorSettings {
+    pub(super) leaf_model: LeafModel,
+    pub(super) leaf_rate: f64,
+    pub(super) bins: usize,
+    pub(super) grace_period: f64,
+    pub(super) split_confidence: f64,
+    pub(super) tie_threshold: f64,
+    pub(super) binary_splits: bool,
+    pub(super) leaf_categories: usize,
+    pub(super) min_branch_share: f64,
+    pub(super) max_depth: u32,
+    pub(super) max_memory: usize,
+}
+
+impl RegressorSettings {
+    /// For one of so many trees that have the memory together.
+    pub(in crate::learner) fn sharing_memory(self, trees: usize) -> Self {
+        Self { max_memory: self.max_memory / trees.max(1), ..self }
+    }
+
+    /// From options with `max_memory`, [`REGRESSOR`] and [`CAREFUL`] or [`EAGER`].
+    pub(in crate::learner) fn new(options: &Options) -> Self {
+        Self {
+            leaf_model: match options.text("leaf_model") {
+                "mean" => LeafModel::Mean,
+                "linear" => LeafModel::Linear,
+                _ => LeafModel::Adaptive,
+            },
+            leaf_rate: options.float("leaf_learning_rate"),
+            bins: count(options, "bins"),
+            grace_period: options.int("grace_period") as f64,
+            split_confidence: options.float("split_confidence").max(1e-300),
+            tie_threshold: options.float("tie_threshold"),
+            binary_splits: options.bool("binary_splits"),
+            leaf_categories: count(options, "leaf_categories"),
+            min_branch_share: options.float("min_branch_share"),
+            max_depth: max_depth(options),
+            max_memory: max_memory(options),
+        }
+    }
+}
+
+fn count(options: &Options, name: &str) -> usize {
+    usize::try_from(options.int(name)).unwrap_or(usize::MAX)
+}
+
+fn max_depth(options: &Options) -> u32 {
+    if options.is_given("max_depth") { u32::try_from(options.int("max_depth")).unwrap_or(u32::MAX) } else { u32::MAX }
+}
+
+fn max_memory(options: &Options) -> usize {
+    options.bytes("max_memory").map_or(usize::MAX, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX))
 }

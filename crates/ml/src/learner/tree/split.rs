@@ -101,6 +101,26 @@ impl Contest {
         }
     }
 
+    /// The merit of a split that was found earlier, on what is known now: of a threshold the best one, as it may have moved.
+    pub(super) fn merit_of(
+        &mut self,
+        split: &Split,
+        evidence: &Evidence,
+        columns: &Columns,
+        classes: usize,
+        settings: &Settings,
+    ) -> f64 {
+        let place = |features: &[u32]| features.iter().position(|feature| *feature == split.feature);
+        let best = self.best.take();
+        let found = match place(&columns.numbers) {
+            Some(at) => self.best_threshold(evidence, at, split.feature, classes, settings),
+            None => place(&columns.categories)
+                .and_then(|at| self.best_categories(evidence, at, split.feature, classes, settings)),
+        };
+        self.best = best;
+        found.map_or(0.0, |found| found.merit)
+    }
+
     /// The merit of the split whose branches are in the buffer, if it is one at all.
     fn weigh(&mut self, classes: usize, settings: &Settings) -> Option<f64> {
         let total: f64 = self.branches.iter().sum();
