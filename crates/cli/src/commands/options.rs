@@ -1,11 +1,12 @@
 //! `tidegate options`: every option there is, from the tables that the code itself reads.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use serde_json::json;
 use tidegate_connectors::CONNECTORS;
 use tidegate_engine::TRAINING_OPTIONS;
-use tidegate_ml::learner::LEARNERS;
+use tidegate_ml::learner::{Features, LEARNERS, LearnerDef};
 use tidegate_ml::spec::MODEL_OPTIONS;
 use tidegate_options::{OptionDef, nearest};
 use tidegate_sql::settings::SETTINGS;
@@ -24,7 +25,7 @@ pub(super) struct Group {
     /// The connector or algorithm; empty for what holds for all.
     name: &'static str,
     pub(super) title: String,
-    pub(super) doc: &'static str,
+    pub(super) doc: Cow<'static, str>,
     pub(super) options: Vec<Entry>,
 }
 
@@ -79,7 +80,7 @@ pub(super) fn all() -> Vec<Group> {
         of: OptionsOf::Settings,
         name: "",
         title: "Settings: SET 'key' = 'value'".to_string(),
-        doc: "",
+        doc: "".into(),
         options: everywhere(SETTINGS),
     }];
     for connector in CONNECTORS {
@@ -87,7 +88,7 @@ pub(super) fn all() -> Vec<Group> {
             of: OptionsOf::Table,
             name: connector.name,
             title: format!("Tables: CREATE TABLE … WITH ('connector' = '{}', …)", connector.name),
-            doc: connector.doc,
+            doc: connector.doc.into(),
             options: sides(connector.source_options, connector.sink_options),
         });
     }
@@ -95,14 +96,14 @@ pub(super) fn all() -> Vec<Group> {
         of: OptionsOf::Model,
         name: "",
         title: "Models: CREATE MODEL … WITH ('key' = 'value', …)".to_string(),
-        doc: "",
+        doc: "".into(),
         options: everywhere(MODEL_OPTIONS),
     });
     groups.push(Group {
         of: OptionsOf::Model,
         name: "",
         title: "Models: how they are trained and registered".to_string(),
-        doc: "",
+        doc: "".into(),
         options: everywhere(TRAINING_OPTIONS),
     });
     for learner in LEARNERS {
@@ -110,7 +111,7 @@ pub(super) fn all() -> Vec<Group> {
             of: OptionsOf::Model,
             name: learner.name,
             title: format!("Models: CREATE MODEL … WITH ('algorithm' = '{}', …)", learner.name),
-            doc: learner.doc,
+            doc: learner_doc(learner).into(),
             options: learner
                 .options
                 .iter()
@@ -120,6 +121,14 @@ pub(super) fn all() -> Vec<Group> {
         });
     }
     groups
+}
+
+/// What a learner is, takes and how it merges.
+fn learner_doc(learner: &LearnerDef) -> String {
+    let Features { categories, missing, .. } = learner.features;
+    let texts = if categories { "Takes texts as they are" } else { "Texts are one-hot encoded" };
+    let missing = if missing { "numbers may be missing" } else { "a missing number is refused" };
+    format!("{}\n\n{texts}; {missing}. Merges {}.", learner.doc, learner.merge)
 }
 
 /// The options of a table, each once.
@@ -197,7 +206,7 @@ mod tests {
             of: OptionsOf::Table,
             name: "filesystem",
             title: "Tables".to_string(),
-            doc: "Files.\n\nMore about them.",
+            doc: "Files.\n\nMore about them.".into(),
             options: sides(&[PATH, READ], &[PATH, WRITE]),
         };
         let mut out = Vec::new();

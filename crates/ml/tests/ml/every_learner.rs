@@ -141,8 +141,11 @@ fn numbers(column: &ArrayRef) -> Vec<f64> {
     column.as_any().downcast_ref::<Float64Array>().unwrap().values().to_vec()
 }
 
+/// A name, what the features are, and rows.
+type Stream = (&'static str, Vec<FeatureKind>, Vec<Vec<f64>>);
+
 /// Odd streams of features alone, in the shapes that blocks can have.
-fn odd_streams(def: &LearnerDef) -> Vec<(&'static str, Vec<FeatureKind>, Vec<Vec<f64>>)> {
+fn odd_streams(def: &LearnerDef) -> Vec<Stream> {
     let mut random = Pcg64Mcg::seed_from_u64(5);
     let numbers = |width| vec![FeatureKind::Number; width];
     let mut streams = vec![
@@ -215,7 +218,7 @@ fn odd_streams_give_finite_scores() {
                                 row as f64 * 1e3 - 1e5
                             }
                         }
-                        Shape::Binary => f64::from(u8::from(!one_class && row % 2 == 0)),
+                        Shape::Binary => f64::from(u8::from(!one_class && row.is_multiple_of(2))),
                         Shape::Classes { classes } => {
                             if one_class {
                                 2.0

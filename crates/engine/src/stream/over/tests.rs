@@ -146,6 +146,8 @@ fn agree(ours: &RecordBatch, theirs: &RecordBatch, functions: &str) -> Result<()
             (Some(ours), Some(theirs)) => {
                 for (row, (a, b)) in ours.iter().zip(theirs).enumerate() {
                     let close = match (a, b) {
+                        // DataFusion takes values back out; what rounding then leaves of a variance of 0 may have no root.
+                        (Some(a), Some(b)) if b.is_nan() => a.abs() < 1e-6,
                         (Some(a), Some(b)) => (a - b).abs() <= 1e-9 * (1.0 + b.abs()),
                         (a, b) => a == b,
                     };
