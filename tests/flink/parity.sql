@@ -129,6 +129,42 @@ WITH ('provider' = 'tidegate', 'task' = 'classification', 'algorithm' = 'no_chan
 INSERT INTO out SELECT id, predicted, CAST(NULL AS DOUBLE)
 FROM ML_TRAIN(INPUT => TABLE events, MODEL => MODEL same, LABEL => DESCRIPTOR(bought), ARGS => DESCRIPTOR(n));
 
+=== a forest over rows with gaps
+CREATE MODEL forest INPUT (x DOUBLE, n INT, ok BOOLEAN, color STRING) OUTPUT (predicted BOOLEAN, probability DOUBLE)
+WITH ('provider' = 'tidegate', 'task' = 'classification', 'algorithm' = 'adaptive_random_forest');
+INSERT INTO out SELECT id, predicted, probability
+FROM ML_TRAIN(INPUT => TABLE events, MODEL => MODEL forest, LABEL => DESCRIPTOR(bought), ARGS => DESCRIPTOR(x, n, ok, color),
+  LABEL_TIME => DESCRIPTOR(known_at));
+
+=== an adaptive tree
+CREATE MODEL tree INPUT (x DOUBLE, n INT, ok BOOLEAN, color STRING) OUTPUT (predicted BOOLEAN, probability DOUBLE)
+WITH ('provider' = 'tidegate', 'task' = 'classification', 'algorithm' = 'hoeffding_adaptive_tree', 'grace_period' = '50');
+INSERT INTO out SELECT id, predicted, probability
+FROM ML_TRAIN(INPUT => TABLE events, MODEL => MODEL tree, LABEL => DESCRIPTOR(bought), ARGS => DESCRIPTOR(x, n, ok, color));
+
+=== naive Bayes of replicas
+CREATE MODEL bayes INPUT (x DOUBLE, n INT, color STRING) OUTPUT (predicted BOOLEAN, probability DOUBLE)
+WITH ('provider' = 'tidegate', 'task' = 'classification', 'algorithm' = 'gaussian_nb', 'training.parallelism' = '3',
+      'training.sync-rows' = '200');
+INSERT INTO out SELECT id, predicted, probability
+FROM ML_TRAIN(INPUT => TABLE events, MODEL => MODEL bayes, LABEL => DESCRIPTOR(bought), ARGS => DESCRIPTOR(x, n, color));
+
+=== nearest neighbours
+CREATE MODEL near INPUT (x DOUBLE, n INT, color STRING) OUTPUT (predicted BOOLEAN, probability DOUBLE)
+WITH ('provider' = 'tidegate', 'task' = 'classification', 'algorithm' = 'knn', 'weights' = 'distance');
+INSERT INTO out SELECT id, predicted, probability
+FROM ML_TRAIN(INPUT => TABLE events, MODEL => MODEL near, LABEL => DESCRIPTOR(bought), ARGS => DESCRIPTOR(x, n, color));
+
+=== a tree for numbers, and factors
+CREATE MODEL numbers_tree INPUT (n INT, color STRING, price DECIMAL(10, 2)) OUTPUT (tree DOUBLE)
+WITH ('provider' = 'tidegate', 'task' = 'regression', 'algorithm' = 'hoeffding_tree_regressor');
+CREATE MODEL factors INPUT (color STRING, kind STRING) OUTPUT (machine DOUBLE)
+WITH ('provider' = 'tidegate', 'task' = 'regression', 'algorithm' = 'factorization_machine');
+CREATE VIEW by_tree AS SELECT * FROM ML_TRAIN(INPUT => TABLE events, MODEL => MODEL numbers_tree, LABEL => DESCRIPTOR(amount),
+  ARGS => DESCRIPTOR(n, color, price));
+INSERT INTO figures SELECT color, tree, machine, id FROM ML_TRAIN(INPUT => TABLE by_tree, MODEL => MODEL factors,
+  LABEL => DESCRIPTOR(amount), ARGS => DESCRIPTOR(color, kind));
+
 === two models side by side
 CREATE MODEL slow INPUT (n INT, ok BOOLEAN) OUTPUT (slow_predicted BOOLEAN, slow_probability DOUBLE)
 WITH ('provider' = 'tidegate', 'task' = 'classification', 'algorithm' = 'logistic_regression', 'learning_rate' = '0.001');

@@ -15,7 +15,9 @@ use crate::{Result, Task};
 pub mod baseline;
 pub mod bayes;
 pub mod ensemble;
+pub mod factorization;
 pub mod linear;
+pub mod neighbors;
 mod poisson;
 mod row_model;
 pub mod tree;
@@ -27,6 +29,8 @@ pub static LEARNERS: &[&LearnerDef] = &[
     &linear::LINEAR_SVM,
     &linear::PERCEPTRON,
     &linear::PASSIVE_AGGRESSIVE,
+    &factorization::FACTORIZATION_MACHINE,
+    &neighbors::KNN,
     &bayes::GAUSSIAN_NB,
     &bayes::MULTINOMIAL_NB,
     &bayes::COMPLEMENT_NB,

@@ -13,6 +13,7 @@ use rand_pcg::Pcg64Mcg;
 use serde::{Deserialize, Serialize};
 
 use super::arena::Arena;
+use super::hoeffding::is_time_to_count;
 use super::leaf::{Guess, Leaf, Scratch, largest};
 use super::settings::Settings;
 use super::split::Contest;
@@ -53,6 +54,8 @@ pub(super) struct GrownAdaptive {
     classes: usize,
     random: Pcg64Mcg,
     nodes: Arena<Watched>,
+    /// How many nodes there were when memory was counted last.
+    counted: usize,
     /// Alternates begun, put in place, dropped.
     alternates: [u64; 3],
 }
@@ -82,7 +85,7 @@ impl AdaptiveTree {
             errors: Adwin::new(AdwinSettings::watching(drift)),
         };
         let random = Pcg64Mcg::seed_from_u64(seed);
-        let grown = GrownAdaptive { classes: 0, random, nodes: Arena::new(root), alternates: [0; 3] };
+        let grown = GrownAdaptive { classes: 0, random, nodes: Arena::new(root), counted: 0, alternates: [0; 3] };
         Self {
             settings,
             drift,
@@ -234,6 +237,9 @@ impl AdaptiveTree {
 
     /// Stops the least promising leaves where the tree has become too large.
     fn keep_within_memory(&mut self) {
+        if !is_time_to_count(self.grown.nodes.len(), &mut self.grown.counted) {
+            return;
+        }
         let bytes = self.heap_bytes();
         if bytes <= self.settings.max_memory {
             return;

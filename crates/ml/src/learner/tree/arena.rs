@@ -80,6 +80,11 @@ impl<T> Arena<T> {
         self.0.iter_mut()
     }
 
+    /// How many nodes there are.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Drops what was cut.
     pub(super) fn tidy(&mut self) {
         let mut places = vec![u32::MAX; self.0.len()];

@@ -11,6 +11,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::arena::Arena;
+use super::hoeffding::is_time_to_count;
 use super::leaf::{Guess, Leaf, Scratch};
 use super::settings::Settings;
 use super::split::{Contest, Question, Split};
@@ -36,6 +37,8 @@ pub(super) struct Efdt {
 pub(super) struct GrownEfdt {
     classes: usize,
     nodes: Arena<Leaf>,
+    /// How many nodes there were when memory was counted last.
+    counted: usize,
 }
 
 /// Whether two splits ask about the same: a threshold may differ.
@@ -49,7 +52,7 @@ fn alike(a: &Split, b: &Split) -> bool {
 
 impl Efdt {
     pub(super) fn new(settings: Settings, reevaluation_period: f64) -> Self {
-        let grown = GrownEfdt { classes: 0, nodes: Arena::new(Leaf::new(Vec::new(), 0, None)) };
+        let grown = GrownEfdt { classes: 0, nodes: Arena::new(Leaf::new(Vec::new(), 0, None)), counted: 0 };
         let (kinds, columns) = (Vec::new(), Columns::default());
         Self { settings, reevaluation_period, kinds, columns, grown, contest: Contest::default() }
     }
@@ -123,6 +126,9 @@ impl Efdt {
 
     /// Stops the least promising nodes where the tree has become too large.
     fn keep_within_memory(&mut self) {
+        if !is_time_to_count(self.grown.nodes.len(), &mut self.grown.counted) {
+            return;
+        }
         let bytes = self.heap_bytes();
         if bytes <= self.settings.max_memory {
             return;

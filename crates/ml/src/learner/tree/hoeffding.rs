@@ -26,6 +26,15 @@ use crate::learner::bayes::Columns;
 use crate::learner::row_model::RowModel;
 use crate::snapshot::SnapshotError;
 
+/// Whether a tree has an eighth more leaves than when its memory was counted.
+pub(super) fn is_time_to_count(leaves: usize, counted: &mut usize) -> bool {
+    let is_time = leaves >= *counted + *counted / 8 + 8;
+    if is_time {
+        *counted = leaves;
+    }
+    is_time
+}
+
 /// A Hoeffding tree for classes.
 #[derive(Debug)]
 pub(in crate::learner) struct HoeffdingTree {
@@ -89,12 +98,14 @@ pub(in crate::learner) struct Grown {
     leaves: Vec<Leaf>,
     /// Leaves that have stopped for want of memory.
     stopped: usize,
+    /// How many leaves there were when memory was counted last.
+    counted: usize,
 }
 
 impl HoeffdingTree {
     /// A tree that has learned nothing.
     pub(in crate::learner) fn new(settings: Settings, subspace: Subspace, seed: u64) -> Self {
-        let grown = Grown { seed, classes: 0, nodes: Nodes::new(), leaves: Vec::new(), stopped: 0 };
+        let grown = Grown { seed, classes: 0, nodes: Nodes::new(), leaves: Vec::new(), stopped: 0, counted: 0 };
         let (kinds, columns) = (Vec::new(), Columns::default());
         Self { settings, kinds, columns, subspace, grown, contest: Contest::default() }
     }
@@ -169,6 +180,10 @@ impl HoeffdingTree {
     /// Stops the least promising leaves where the tree has become too large, and lets promising ones go on again where there is
     /// room (Domingos & Hulten 2000, section 4).
     fn keep_within_memory(&mut self) {
+        // Counting takes a look at every leaf: it is done when there are so many more that this is little a split.
+        if !is_time_to_count(self.grown.leaves.len(), &mut self.grown.counted) {
+            return;
+        }
         let bytes = self.heap_bytes();
         if bytes <= self.settings.max_memory && self.grown.stopped == 0 {
             return;

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Tree;
 use super::histogram::Histogram;
-use super::hoeffding::Subspace;
+use super::hoeffding::{Subspace, is_time_to_count};
 use super::linear::LinearModel;
 use super::moments::Moments;
 use super::nodes::{Nodes, Place};
@@ -57,6 +57,7 @@ pub(in crate::learner) struct GrownRegressor {
     nodes: Nodes,
     leaves: Vec<Leaf>,
     stopped: usize,
+    counted: usize,
 }
 
 /// A leaf.
@@ -237,7 +238,7 @@ pub(in crate::learner) struct RegressorScratch {
 impl RegressionTree {
     /// A tree that has learned nothing.
     pub(in crate::learner) fn new(settings: RegressorSettings, subspace: Subspace, seed: u64) -> Self {
-        let grown = GrownRegressor { seed, nodes: Nodes::new(), leaves: Vec::new(), stopped: 0 };
+        let grown = GrownRegressor { seed, nodes: Nodes::new(), leaves: Vec::new(), stopped: 0, counted: 0 };
         Self { settings, kinds: Vec::new(), columns: Columns::default(), subspace, grown }
     }
 
@@ -317,6 +318,9 @@ impl RegressionTree {
 
     /// Stops the leaves whose targets differ least where the tree has become too large.
     fn keep_within_memory(&mut self) {
+        if !is_time_to_count(self.grown.leaves.len(), &mut self.grown.counted) {
+            return;
+        }
         let bytes = self.heap_bytes();
         if bytes <= self.settings.max_memory && self.grown.stopped == 0 {
             return;
