@@ -77,7 +77,12 @@ INPUT (
   price DOUBLE, discount_share DOUBLE, department STRING, brand STRING, weekday STRING, product_category STRING
 )
 OUTPUT (forest_predicted BOOLEAN, forest DOUBLE)
-WITH ('provider' = 'tidegate', 'task' = 'classification', 'algorithm' = 'adaptive_random_forest');
+WITH (
+  -- Answers become known in bursts: all of a basket that was not bought again at once, 28 days later. Errors then come in bursts too,
+  -- which the forest's detectors would take for a change, again and again, and plant new trees. So they are told to be sure.
+  'provider' = 'tidegate', 'task' = 'classification', 'algorithm' = 'adaptive_random_forest',
+  'drift_confidence' = '1e-12', 'warning_confidence' = '1e-11'
+);
 
 CREATE MODEL machine
 TRANSFORM (

@@ -4,7 +4,7 @@
 //! cargo run --release -p tidegate-ml --example prequential -- elec.csv hoeffding_tree grace_period=100
 //! ```
 //! The last column is the label, or the one named by `label=NAME`: a class, or with `task=regression` a number. A column whose
-//! first value is not a number is a text. Processor time of all threads; reading the file does not count.
+//! first value is not a number is a text; with `scale=true` numbers are standardised as they come, ML_STANDARD_SCALER(…) OVER (). Processor time of all threads; reading the file does not count.
 #![allow(clippy::print_stdout)]
 
 use std::error::Error;
@@ -15,6 +15,7 @@ use std::time::Instant;
 
 use arrow::array::{ArrayRef, AsArray, Float64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Float64Type, Schema};
+use tidegate_ml::spec::{Expression, Transform};
 use tidegate_ml::{Model, ModelSpec, Task};
 
 const BATCH: usize = 8192;
@@ -25,11 +26,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("FILE ALGORITHM [option=value …]".into());
     };
     let mut options = vec![("provider".to_string(), "tidegate".to_string()), ("algorithm".to_string(), algorithm)];
-    let (mut label, mut task) = (None, Task::Classification);
+    let (mut label, mut task, mut scale) = (None, Task::Classification, false);
     for argument in arguments {
         let (key, value) = argument.split_once('=').ok_or("option=value")?;
         match (key, value) {
             ("label", name) => label = Some(name.to_string()),
+            ("scale", "true") => scale = true,
             ("task", "regression") => task = Task::Regression,
             _ => options.push((key.to_string(), value.to_string())),
         }
@@ -53,12 +55,21 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let fields: Vec<Field> = order.iter().map(|column| Field::new(&names[*column], of(*column), true)).collect();
     let predicted = vec![Field::new("predicted", of(label), true)];
+    let scaled = |field: &Field| Transform {
+        expression: Expression::Call {
+            function: "ML_STANDARD_SCALER".to_string(),
+            learned: true,
+            args: vec![Expression::Column(field.name().clone())],
+        },
+        alias: field.name().clone(),
+    };
+    let numbers = fields[..fields.len() - 1].iter().filter(|field| scale && *field.data_type() == DataType::Float64);
     let spec = ModelSpec::new(
         "m",
         task,
         &Schema::new(fields[..fields.len() - 1].to_vec()),
         &Schema::new(predicted),
-        Vec::new(),
+        numbers.map(scaled).collect(),
         options.into_iter().collect(),
     )?;
     let mut model = Model::new(spec)?;

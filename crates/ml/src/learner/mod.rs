@@ -18,6 +18,7 @@ pub mod ensemble;
 pub mod factorization;
 pub mod linear;
 pub mod neighbors;
+pub mod neural;
 mod poisson;
 mod row_model;
 pub mod tree;
@@ -30,6 +31,7 @@ pub static LEARNERS: &[&LearnerDef] = &[
     &linear::PERCEPTRON,
     &linear::PASSIVE_AGGRESSIVE,
     &factorization::FACTORIZATION_MACHINE,
+    &neural::MLP,
     &neighbors::KNN,
     &bayes::GAUSSIAN_NB,
     &bayes::MULTINOMIAL_NB,
