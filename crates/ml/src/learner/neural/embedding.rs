@@ -1,7 +1,7 @@
 //! Embeddings: some numbers for each category of a text, learned as weights are (Guo & Berkhahn 2016).
 //!
-//! The first row of a table is for what is missing, and for categories that no row was learned of; it starts at 0. A category gets its
-//! row with the first step that learns it, and small numbers to start from.
+//! The first row of a table is for what is missing, and for categories that no row was learned of; it starts at 0. A category
+//! gets its row with the first step that learns it, and small numbers to start from.
 
 use serde::{Deserialize, Serialize};
 

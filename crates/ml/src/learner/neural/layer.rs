@@ -1,8 +1,8 @@
 //! A layer: each unit sums its inputs times its weights and adds its bias; hidden units make something of that sum.
 //!
-//! `z = x·W + b`; with layer normalisation `z' = γ·(z − mean) / √(variance + 1e-5) + β` over the units of a row (Ba, Kiros & Hinton 2016);
-//! then `max(0, z)` (ReLU) or GELU, `z·σ(1.5957691·(z + 0.044715·z³))` (Hendrycks & Gimpel 2016, section 2), and dropout: a unit is 0
-//! with the probability `p`, else `1 / (1 − p)` times what it was (Srivastava et al. 2014).
+//! `z = x·W + b`; with layer normalisation `z' = γ·(z − mean) / √(variance + 1e-5) + β` over the units of a row (Ba, Kiros &
+//! Hinton 2016); then `max(0, z)` (ReLU) or GELU, `z·σ(1.5957691·(z + 0.044715·z³))` (Hendrycks & Gimpel 2016, section 2), and
+//! dropout: a unit is 0 with the probability `p`, else `1 / (1 − p)` times what it was (Srivastava et al. 2014).
 
 use serde::{Deserialize, Serialize};
 
@@ -47,7 +47,8 @@ pub(super) struct Passed {
     shift: Vec<f32>,
 }
 
-/// How wide the rows of so many units are. Large ones grow by an eighth, so that classes met one by one are not moved each time.
+/// How wide the rows of so many units are. Large ones grow by an eighth, so that classes met one by one are not moved each
+/// time.
 pub(super) fn stride_of(units: usize) -> usize {
     let step = if units <= 8 * LANES { LANES } else { (units.next_power_of_two() / 8).max(LANES) };
     units.next_multiple_of(step)
@@ -70,8 +71,8 @@ impl Layer {
         layer
     }
 
-    /// Draws the weights of a unit, uniformly: with variance `2 / inputs` for hidden units (He et al. 2015), so that sums keep their size
-    /// from layer to layer, and a sixth of that for those of the last layer.
+    /// Draws the weights of a unit, uniformly: with variance `2 / inputs` for hidden units (He et al. 2015), so that sums keep
+    /// their size from layer to layer, and a sixth of that for those of the last layer.
     pub(super) fn initialise(&mut self, unit: usize, number: usize, is_hidden: bool, settings: &Settings) {
         let limit = (if is_hidden { 6.0 } else { 1.0 } / self.inputs.max(1) as f32).sqrt();
         let mut random = Random::new(settings.seed, Purpose::Weights { layer: number, unit });

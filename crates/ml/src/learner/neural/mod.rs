@@ -1,14 +1,14 @@
 //! Neural networks, learned online in mini-batches.
 //!
-//! **Idea.** Layers of weighted sums, each bent by an activation, so that what no weighted sum can tell becomes one in the last layer;
-//! each mini-batch moves all weights a little, down the gradient of its loss.
+//! **Idea.** Layers of weighted sums, each bent by an activation, so that what no weighted sum can tell becomes one in the
+//! last layer; each mini-batch moves all weights a little, down the gradient of its loss.
 //!
-//! **Formula.** `h_0 = x`, `h_l = φ(h_{l−1}·W_l + b_l)`, and the last layer without `φ` (`layer.rs` has `φ`, layer normalisation and
-//! dropout). With the loss `ℓ` the gradient of a mini-batch of `n` rows is `1/n·Σ weight·∂ℓ`, by the chain rule from the last layer to
-//! the first (Rumelhart, Hinton & Williams 1986). Where it is longer than `clip_gradient` it is made as long (Pascanu, Mikolov &
-//! Bengio 2013). Then Adam (Kingma & Ba 2015) or plain gradient descent moves the weights. `l2·w` is added to the gradient of a weight;
-//! `weight_decay` takes `learning_rate·weight_decay·w` from it past the optimizer (Loshchilov & Hutter 2019). Biases, layer
-//! normalisation and embeddings pay neither.
+//! **Formula.** `h_0 = x`, `h_l = φ(h_{l−1}·W_l + b_l)`, and the last layer without `φ` (`layer.rs` has `φ`, layer
+//! normalisation and dropout). With the loss `ℓ` the gradient of a mini-batch of `n` rows is `1/n·Σ weight·∂ℓ`, by the chain
+//! rule from the last layer to the first (Rumelhart, Hinton & Williams 1986). Where it is longer than `clip_gradient` it is
+//! made as long (Pascanu, Mikolov & Bengio 2013). Then Adam (Kingma & Ba 2015) or plain gradient descent moves the weights.
+//! `l2·w` is added to the gradient of a weight; `weight_decay` takes `learning_rate·weight_decay·w` from it past the optimizer
+//! (Loshchilov & Hutter 2019). Biases, layer normalisation and embeddings pay neither.
 //!
 //! | task | outputs | loss | scores |
 //! |---|---|---|---|
@@ -16,37 +16,41 @@
 //! | more classes | one a class | log, of the softmax | the softmax |
 //! | a number | 1 | `½(s − y)²`, or Huber's with `loss` | the number |
 //!
-//! **A stream in mini-batches.** Each row is predicted when it comes, by the weights before its mini-batch's step. Rows of a weight above
-//! 0 are kept until there are `batch_size`; then one step learns them. The rows that are kept are part of the state. So it does not
-//! matter how the input is cut, nor when the learner is saved: all is the same to the bit. `batch_size = 1` learns each row at
-//! once, and costs more a row.
+//! **A stream in mini-batches.** Each row is predicted when it comes, by the weights before its mini-batch's step. Rows of a
+//! weight above 0 are kept until there are `batch_size`; then one step learns them. The rows that are kept are part of the
+//! state. So it does not matter how the input is cut, nor when the learner is saved: all is the same to the bit. `batch_size =
+//! 1` learns each row at once, and costs more a row.
 //!
-//! **Shapes.** Numbers and texts as they are. A missing number counts as 0: scale numbers to mean 0 with `ML_STANDARD_SCALER(…) OVER ()`,
-//! which a network wants anyhow, and 0 is the mean; or fill them with `ML_IMPUTER`. A text becomes `embedding_size` numbers, which
-//! are learned (`embedding.rs`); one that is missing, that no row was learned of, or that is beyond `max_embeddings` shares an
-//! embedding with all such. What is one-hot encoded or hashed is refused. The number that is predicted is not scaled: one
-//! that is far from 0 takes long to reach, so divide it. A class that was declared takes part from the start, another from the row
-//! after the first that has it; its weights are drawn by `seed` and its number, however early it is told.
+//! **Shapes.** Numbers and texts as they are. A missing number counts as 0: scale numbers to mean 0 with
+//! `ML_STANDARD_SCALER(…) OVER ()`, which a network wants anyhow, and 0 is the mean; or fill them with `ML_IMPUTER`. A text
+//! becomes `embedding_size` numbers, which are learned (`embedding.rs`); one that is missing, that no row was learned of, or
+//! that is beyond `max_embeddings` shares an embedding with all such. What is one-hot encoded or hashed is refused. The number
+//! that is predicted is not scaled: one that is far from 0 takes long to reach, so divide it. A class that was declared takes
+//! part from the start, another from the row after the first that has it; its weights are drawn by `seed` and its number,
+//! however early it is told.
 //!
-//! **Parameters.** In [`LearnerDef::options`](super::LearnerDef), each with its default and one line.
+//! **Parameters.** In [`LearnerDef::options`](super::LearnerDef), each with its default and one line. A scaled column that is
+//! almost always 0 has values of hundreds of deviations where it is not: a learning rate that suits others may then be too
+//! large.
 //!
-//! **Cost a row.** With `W` weights, `2·W` operations to predict and `6·W` to learn, and `1/batch_size` of a pass of the optimizer over
-//! the weights. Predicting a block is one product of matrices a layer. **Memory.** 12 bytes a weight (4 without Adam), of which embeddings
-//! are at most `max_embeddings·embedding_size` a text; 4 bytes a feature and row of the mini-batch; buffers for the gradient, 4 bytes
-//! a weight, and for what passes through the layers, of at most 256 rows or a mini-batch.
+//! **Cost a row.** With `W` weights, `2·W` operations to predict and `6·W` to learn, and `1/batch_size` of a pass of the
+//! optimizer over the weights. Predicting a block is one product of matrices a layer. **Memory.** 12 bytes a weight (4 without
+//! Adam), of which embeddings are at most `max_embeddings·embedding_size` a text; 4 bytes a feature and row of the mini-batch;
+//! buffers for the gradient, 4 bytes a weight, and for what passes through the layers, of at most 256 rows or a mini-batch.
 //!
-//! **Merging.** Approximate: weights and what Adam keeps beside them are averaged by the rows learned (McMahan et al. 2017, federated
-//! averaging); mini-batches that are not full are learned before. It is good between learners that went on from common weights, as
-//! replicas of parallel training do. Learners trained apart from each other start from equal weights if their seeds are equal, but
-//! may have come to give units other meanings: their average can be worse than each of them.
+//! **Merging.** Approximate: weights and what Adam keeps beside them are averaged by the rows learned (McMahan et al. 2017,
+//! federated averaging); mini-batches that are not full are learned before. It is good between learners that went on from
+//! common weights, as replicas of parallel training do. Learners trained apart from each other start from equal weights if
+//! their seeds are equal, but may have come to give units other meanings: their average can be worse than each of them.
 //!
-//! **Numbers.** f32. Sums run in one fixed order and without fused instructions, the exponential is plain arithmetic (`product.rs`), so
-//! weights are the same to the bit on all machines, for any batches. Numbers beyond ±1e9 count as that, weights and outputs of
-//! units stay within ±1e15, and a step whose gradient is no number is left out: so all stays finite.
+//! **Numbers.** f32. Sums run in one fixed order and without fused instructions, the exponential is plain arithmetic
+//! (`product.rs`), so weights are the same to the bit on all machines, for any batches. Numbers beyond ±1e9 count as that,
+//! weights and outputs of units stay within ±1e15, and a step whose gradient is no number is left out: so all stays finite.
 //!
 //! **Errors.** Options that are of no use together, when the learner is made. None while learning.
 //!
-//! **Why loops of our own.** Microseconds of one core (AMD EPYC with AVX2) for the products of a 54→64→32→7 network, forwards + backwards:
+//! **Why loops of our own.** Microseconds of one core (AMD EPYC with AVX2) for the products of a 54→64→32→7 network,
+//! forwards and backwards:
 //!
 //! | | 1 row | 32 rows | 512 rows | builds in | crates | safe |
 //! |---|---|---|---|---|---|---|
@@ -59,9 +63,9 @@
 //! | faer 0.24 | 0.8 + 2.8 | 5.6 + 10.1 | 79 + 118 | 99 s | 49 | yes |
 //! | candle-core 0.11, with its gradients | 126 + 283 | 130 + 316 | 230 + 838 | 234 s | 155 | yes |
 //!
-//! Libraries are up to 1.8 times as fast on blocks, by fused instructions and packing, but round otherwise from one processor to the
-//! next, and may choose another routine for one row than for many. Ours is among the fastest on one row and gives the same bits
-//! everywhere. A row of Covertype, all counted, takes 1.8 µs so, and 2.6 µs without AVX2.
+//! Libraries are up to 1.8 times as fast on blocks, by fused instructions and packing, but round otherwise from one processor
+//! to the next, and may choose another routine for one row than for many. Ours is among the fastest on one row and gives the
+//! same bits everywhere. A row of Covertype, all counted, takes 1.8 µs so, and 2.6 µs without AVX2.
 //!
 //! ```
 //! use tidegate_ml::block::Block;

@@ -111,7 +111,8 @@ impl Network {
         }
     }
 
-    /// Turns the slopes of the loss along the outputs ([`Work::slopes`]) into gradients. After [`Network::forward`] of the same rows.
+    /// Turns the slopes of the loss along the outputs ([`Work::slopes`]) into gradients. After [`Network::forward`] of the
+    /// same rows.
     pub(super) fn backward(&self, rows: &Rows, columns: &Columns, settings: &Settings, work: &mut Work) {
         let Work { inputs, passed, touched, transposed, slopes } = work;
         let numbers = columns.numbers.len();
@@ -163,7 +164,7 @@ impl Network {
         let step = self.clock.advance(settings, scale as f32);
         self.layers.iter_mut().zip(&work.passed).for_each(|(layer, passed)| layer.step(passed, step));
         for (embedding, touched) in self.embeddings.iter_mut().zip(&work.touched) {
-            embedding.step(touched, step, settings);
+            embedding.step(touched, step.without_penalty(), settings);
         }
     }
 

@@ -79,8 +79,8 @@ impl Clock {
         self.steps < u64::MAX / 2 && self.powers.iter().all(|power| (0.0..=1.0).contains(power))
     }
 
-    /// The clock of parameters that are averaged by these shares. The powers tell how much of the means is still their start at 0, and
-    /// so are averaged as they are.
+    /// The clock of parameters that are averaged by these shares. The powers tell how much of the means is still their start
+    /// at 0, and so are averaged as they are.
     pub(super) fn average(clocks: &[&Self], shares: &[f64], steps: u64) -> Self {
         let power = |i: usize| clocks.iter().zip(shares).map(|(clock, share)| clock.powers[i] * share).sum::<f64>();
         Self { steps, powers: [power(0).clamp(0.0, 1.0), power(1).clamp(0.0, 1.0)] }

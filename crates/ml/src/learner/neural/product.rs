@@ -1,10 +1,10 @@
 //! Products of matrices.
 //!
-//! `C = A·B`, where `A` may be read by rows or by columns (so that a product with a transpose needs no copy), and the rows of `B` and
-//! `C` are a whole number of [`LANES`] wide. A tile of `C` is held in registers while its products are summed.
+//! `C = A·B`, where `A` may be read by rows or by columns (so that a product with a transpose needs no copy), and the rows of
+//! `B` and `C` are a whole number of [`LANES`] wide. A tile of `C` is held in registers while its products are summed.
 //!
-//! Each number of `C` is one sum, from the first product to the last, however many rows there are and whichever tile it is in. No
-//! fused instructions are used. So a row gives the same bits alone and among others, and on all machines.
+//! Each number of `C` is one sum, from the first product to the last, however many rows there are and whichever tile it is in.
+//! No fused instructions are used. So a row gives the same bits alone and among others, and on all machines.
 
 /// Rows are padded to a multiple of this.
 pub(super) const LANES: usize = 8;

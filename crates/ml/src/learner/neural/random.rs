@@ -1,5 +1,5 @@
-//! Random numbers that depend on what they are for, and on nothing that was drawn before: so state needs none of them, and what is
-//! initialised late is as it would have been early. SplitMix64 (Steele, Lea & Flood 2014).
+//! Random numbers that depend on what they are for, and on nothing that was drawn before: so state needs none of them, and
+//! what is initialised late is as it would have been early. SplitMix64 (Steele, Lea & Flood 2014).
 
 /// What random numbers are for.
 #[derive(Debug, Clone, Copy)]

@@ -3,7 +3,8 @@
 use super::*;
 use crate::learner::FeatureKind::{Category, Number};
 
-/// The share of right classes, or the mean absolute error, over the last quarter of some rows, each predicted before it is learned.
+/// The share of right classes, or the mean absolute error, over the last quarter of some rows, each predicted before it is
+/// learned.
 fn prequential(learner: &mut Mlp, rows: &[(Vec<f64>, f64)]) -> f64 {
     let x = block(&rows.iter().map(|row| row.0.clone()).collect::<Vec<_>>());
     let y: Vec<f64> = rows.iter().map(|row| row.1).collect();
@@ -28,15 +29,16 @@ fn quarters_of_a_plane() {
         (vec![a, b], if (a > 0.0) == (b > 0.0) { 0.0 } else { 1.0 + f64::from(u8::from(a * a + b * b > 0.5)) })
     };
     let rows: Vec<_> = (0..20_000).map(row).collect();
+    let quick = ("learning_rate", "0.01");
     for options in [
-        &[][..],
-        &[("activation", "gelu")],
-        &[("layer_norm", "true")],
+        &[quick][..],
+        &[quick, ("activation", "gelu")],
+        &[quick, ("layer_norm", "true")],
         &[("optimizer", "sgd"), ("learning_rate", "0.3")],
     ] {
         let mut learner = make(options, Shape::Classes { classes: 3 }, &[Number; 2]);
         let accuracy = prequential(&mut learner, &rows);
-        assert!(accuracy > 0.9, "{options:?}: {accuracy}");
+        assert!(accuracy > 0.93, "{options:?}: {accuracy}");
     }
 }
 
