@@ -165,6 +165,27 @@ CREATE VIEW by_tree AS SELECT * FROM ML_TRAIN(INPUT => TABLE events, MODEL => MO
 INSERT INTO figures SELECT color, tree, machine, id FROM ML_TRAIN(INPUT => TABLE by_tree, MODEL => MODEL factors,
   LABEL => DESCRIPTOR(amount), ARGS => DESCRIPTOR(color, kind));
 
+=== clusters
+CREATE MODEL crowds INPUT (n INT, price DECIMAL(10, 2)) OUTPUT (cluster BIGINT, distance DOUBLE)
+WITH ('provider' = 'tidegate', 'task' = 'clustering', 'algorithm' = 'kmeans', 'k' = '3', 'init_rows' = '20', 'half_life' = '50');
+INSERT INTO figures SELECT color, distance, price, cluster FROM ML_TRAIN(INPUT => TABLE events, MODEL => MODEL crowds);
+
+=== anomalies
+CREATE MODEL odd INPUT (n INT, x DOUBLE) OUTPUT (score DOUBLE, is_anomaly BOOLEAN)
+WITH ('provider' = 'tidegate', 'task' = 'anomaly_detection', 'algorithm' = 'half_space_trees', 'window_size' = '30');
+INSERT INTO out SELECT id, is_anomaly, score FROM ML_DETECT_ANOMALIES(INPUT => TABLE events, MODEL => MODEL odd);
+
+=== changes of each key
+CREATE MODEL drift INPUT (amount DOUBLE) OUTPUT (changed BOOLEAN, warning BOOLEAN)
+WITH ('provider' = 'tidegate', 'task' = 'change_detection', 'algorithm' = 'page_hinkley', 'threshold' = '1', 'min_instances' = '5');
+INSERT INTO out SELECT id, changed, amount FROM ML_DETECT_CHANGE(INPUT => TABLE events PARTITION BY color, MODEL => MODEL drift);
+
+=== history without labels
+CREATE MODEL past_crowds INPUT (n INT) OUTPUT (cluster BIGINT, distance DOUBLE)
+WITH ('provider' = 'tidegate', 'task' = 'clustering', 'algorithm' = 'kmeans', 'k' = '3', 'init_rows' = '20')
+AS SELECT n FROM events;
+INSERT INTO figures SELECT color, distance, price, cluster FROM ML_PREDICT(TABLE events, MODEL past_crowds, DESCRIPTOR(n));
+
 === two models side by side
 CREATE MODEL slow INPUT (n INT, ok BOOLEAN) OUTPUT (slow_predicted BOOLEAN, slow_probability DOUBLE)
 WITH ('provider' = 'tidegate', 'task' = 'classification', 'algorithm' = 'logistic_regression', 'learning_rate' = '0.001');

@@ -59,6 +59,7 @@ fn rows() -> String {
 fn calls(def: &MetricDef) -> Vec<String> {
     let columns: &[&str] = match def.arguments {
         [Argument::Class, Argument::Class] => &["y, p", "yn, pn", "yt, pt"],
+        [Argument::Class, Argument::Cluster] => &["y, pn", "yt, pn", "yn, pt"],
         [Argument::Binary, Argument::Score] => &["y, s", "yb, s"],
         [Argument::Number, Argument::Number] => &["a, b"],
         other => panic!("{}: a call with {other:?} is to be added here", def.name),

@@ -4,7 +4,9 @@
 //! cargo run --release -p tidegate-ml --example prequential -- elec.csv hoeffding_tree grace_period=100
 //! ```
 //! The last column is the label, or the one named by `label=NAME`: a class, or with `task=regression` a number. A column whose
-//! first value is not a number is a text; with `scale=true` numbers are standardised as they come, ML_STANDARD_SCALER(…) OVER (). Processor time of all threads; reading the file does not count.
+//! first value is not a number is a text; with `scale=true` numbers are standardised as they come, ML_STANDARD_SCALER(…) OVER ().
+//! With `task=clustering` the label is left out, and the root of the mean squared distance is told; with `task=anomaly_detection` the
+//! area under the ROC curve, of the label 1. Processor time of all threads; reading the file does not count.
 #![allow(clippy::print_stdout)]
 
 use std::error::Error;
@@ -13,8 +15,9 @@ use std::io::{BufRead, BufReader};
 use std::sync::Arc;
 use std::time::Instant;
 
-use arrow::array::{ArrayRef, AsArray, Float64Array, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, AsArray, BooleanArray, Float64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Float64Type, Schema};
+use tidegate_ml::metric::ML_ROC_AUC;
 use tidegate_ml::spec::{Expression, Transform};
 use tidegate_ml::{Model, ModelSpec, Task};
 
@@ -32,12 +35,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         match (key, value) {
             ("label", name) => label = Some(name.to_string()),
             ("scale", "true") => scale = true,
-            ("task", "regression") => task = Task::Regression,
+            ("task", name) => task = Task::find(name).ok_or("no such task")?,
             _ => options.push((key.to_string(), value.to_string())),
         }
     }
-    let named = if task == Task::Regression { "regression" } else { "classification" };
-    options.push(("task".to_string(), named.to_string()));
+    options.push(("task".to_string(), task.name().to_string()));
 
     let mut lines = BufReader::new(File::open(file)?).lines();
     let names: Vec<String> = lines.next().ok_or("an empty file")??.split(',').map(str::to_string).collect();
@@ -54,7 +56,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         false => DataType::Utf8,
     };
     let fields: Vec<Field> = order.iter().map(|column| Field::new(&names[*column], of(*column), true)).collect();
-    let predicted = vec![Field::new("predicted", of(label), true)];
+    let predicted = match task {
+        Task::Classification | Task::Regression => vec![Field::new("predicted", of(label), true)],
+        Task::Clustering => {
+            vec![Field::new("cluster", DataType::Int64, true), Field::new("distance", DataType::Float64, true)]
+        }
+        Task::AnomalyDetection => vec![Field::new("score", DataType::Float64, true)],
+        Task::ChangeDetection => vec![Field::new("changed", DataType::Boolean, true)],
+    };
     let scaled = |field: &Field| Transform {
         expression: Expression::Call {
             function: "ML_STANDARD_SCALER".to_string(),
@@ -86,22 +95,39 @@ fn main() -> Result<(), Box<dyn Error>> {
     let batches = batches.collect::<Result<Vec<_>, _>>()?;
 
     let (began, cpu) = (Instant::now(), processor_seconds());
-    let (mut right, mut error) = (0usize, 0.0);
+    let mut sum = 0.0;
+    let mut area = (ML_ROC_AUC.make)(&[])?;
     for batch in &batches {
-        let predictions = model.learn_predict(batch)?;
+        let inputs: Vec<usize> = (0..batch.num_columns() - usize::from(!task.has_labels())).collect();
+        let predictions = model.learn_predict(&batch.project(&inputs)?)?;
         let (predicted, label) = (predictions.column(0), batch.column(batch.num_columns() - 1));
-        if task == Task::Regression {
-            let pairs = predicted.as_primitive::<Float64Type>().iter().zip(label.as_primitive::<Float64Type>());
-            error += pairs.map(|(p, l)| (p.unwrap_or(0.0) - l.unwrap_or(0.0)).abs()).sum::<f64>();
-        } else {
-            right += predicted.as_string::<i32>().iter().zip(label.as_string::<i32>()).filter(|(p, l)| p == l).count();
-        }
+        let numbers = |array: &ArrayRef| array.as_primitive::<Float64Type>().clone();
+        sum += match task {
+            Task::Regression => numbers(predicted)
+                .iter()
+                .zip(&numbers(label))
+                .map(|(p, l)| (p.unwrap_or(0.0) - l.unwrap_or(0.0)).abs())
+                .sum(),
+            Task::Classification => {
+                predicted.as_string::<i32>().iter().zip(label.as_string::<i32>()).filter(|(p, l)| p == l).count() as f64
+            }
+            Task::Clustering => numbers(predictions.column(1)).iter().map(|d| d.unwrap_or(0.0).powi(2)).sum(),
+            Task::ChangeDetection => predicted.as_boolean().true_count() as f64,
+            Task::AnomalyDetection => {
+                let is_one = label.as_string::<i32>().iter().map(|label| label.map(|label| label == "1"));
+                area.update(&[Arc::new(is_one.collect::<BooleanArray>()), Arc::clone(predicted)])?;
+                0.0
+            }
+        };
     }
     let (wall, rows) = (began.elapsed().as_secs_f64(), rows.len() as f64);
     let cpu = processor_seconds() - cpu;
     match task {
-        Task::Regression => print!("MAE {:.4}", error / rows),
-        Task::Classification => print!("accuracy {:.4}", right as f64 / rows),
+        Task::Regression => print!("MAE {:.4}", sum / rows),
+        Task::Classification => print!("accuracy {:.4}", sum / rows),
+        Task::Clustering => print!("distance {:.4}", (sum / rows).sqrt()),
+        Task::AnomalyDetection => print!("ROC AUC {:.4}", area.value().unwrap_or(f64::NAN)),
+        Task::ChangeDetection => print!("{sum} changes"),
     }
     println!(
         ", {:.0} rows/CPU-s, {:.0} rows/s, {:.0} ns a row, {:.1} MiB of state",

@@ -26,9 +26,11 @@ pub mod rows;
 pub mod snapshot;
 pub mod spec;
 pub mod spread;
+pub mod task;
 pub mod training;
 pub mod transform;
 
 pub use error::{DataFault, Error, Result};
 pub use model::{LearnReport, Model, ModelDescription};
-pub use spec::{Expression, Input, InputKind, LabelKind, ModelSpec, Output, OutputRole, Task, Transform};
+pub use spec::{Expression, Input, InputKind, LabelKind, ModelSpec, Output, OutputRole, Transform};
+pub use task::Task;

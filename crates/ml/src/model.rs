@@ -1,7 +1,7 @@
 //! A model: a specification and what was learned by it. The narrow waist of Tidegate.
 //!
-//! Batches are positional: the columns of the `INPUT` clause in their order; for learning then the label, and if wanted a
-//! row weight (a number of at least 0). Predictions come back as the columns of the `OUTPUT` clause.
+//! Batches are positional: the columns of the `INPUT` clause in their order; for learning then the label, if the task has one, and if
+//! wanted a row weight (a number of at least 0). Predictions come back as the columns of the `OUTPUT` clause.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -119,10 +119,7 @@ impl Model {
         let def = find_learner(&spec)?;
         let given = spec.options.iter().map(|(key, value)| (key.as_str(), value.as_str()));
         let options = resolve(&tables(def), given)?;
-        let task = match spec.task {
-            Task::Classification => "classification",
-            Task::Regression => "regression",
-        };
+        let task = spec.task.name();
         if options.text("task") != task {
             return Err(Error::Spec(format!(
                 "model '{}': option 'task' is '{}', but its OUTPUT is that of {task}",
@@ -133,6 +130,7 @@ impl Model {
         let labels = Labels::new(spec.label, &options)?;
         let shape = match (spec.label, labels.declared(), labels.count()) {
             (LabelKind::Number, ..) => Shape::Number,
+            (LabelKind::None, ..) => Shape::Unlabelled,
             (_, true, 2) => Shape::Binary,
             (_, _, classes) => Shape::Classes { classes },
         };
@@ -141,6 +139,14 @@ impl Model {
             Error::Spec(what) => Error::Spec(format!("model '{}': {what}", spec.name)),
             other => other,
         })?;
+        if spec.task == Task::ChangeDetection && pipeline.dense_width() != 1 {
+            return Err(Error::Spec(format!(
+                "model '{}': changes are detected in one number, and there are {}; make one model each, or one number of them in \
+                 TRANSFORM",
+                spec.name,
+                pipeline.dense_width()
+            )));
+        }
         let mut learner = (def.make)(&options, shape)?;
         learner.set_features(&pipeline.dense_kinds());
         let incoming = Incoming { rows: Rows::new(pipeline.columns()), ..Incoming::default() };
@@ -307,11 +313,11 @@ impl Model {
 
     fn misfit(&self, batch: &RecordBatch) -> Error {
         Error::Batch(format!(
-            "the batch has {} columns; model '{}' takes {} input columns, and to learn then the label, then if wanted a row \
-             weight",
+            "the batch has {} columns; model '{}' takes {} input columns, and to learn {}if wanted a row weight",
             batch.num_columns(),
             self.spec.name,
-            self.spec.inputs.len()
+            self.spec.inputs.len(),
+            if self.spec.task.has_labels() { "then the label, then " } else { "then " }
         ))
     }
 
@@ -356,7 +362,8 @@ impl Model {
     /// Reads a batch to learn from. On an error the model is as before.
     pub(crate) fn read(&mut self, batch: &RecordBatch, incoming: &mut Incoming) -> Result<()> {
         let arrays = self.inputs(batch)?;
-        if !(arrays.len() + 1..=arrays.len() + 2).contains(&batch.num_columns()) {
+        let columns = arrays.len() + usize::from(self.spec.task.has_labels());
+        if !(columns..=columns + 1).contains(&batch.num_columns()) {
             return Err(self.misfit(batch));
         }
         incoming.rows.read_numbers(self.pipeline.columns(), arrays, batch.num_rows())?;
@@ -377,11 +384,12 @@ impl Model {
         (4096 / self.pipeline.dense_width().max(1)).clamp(32, 512)
     }
 
-    /// Classes that the learner scores each row by.
-    fn classes_scored(&self) -> usize {
+    /// How many scores the learner gives each row.
+    fn scores_a_row(&self) -> usize {
         match self.shape {
             Shape::Classes { .. } => self.labels.count(),
             Shape::Binary | Shape::Number => 1,
+            Shape::Unlabelled => 2,
         }
     }
 
@@ -406,7 +414,7 @@ impl Model {
             self.pipeline.apply(rows, at, len, &mut buffers.after, &mut buffers.scratch);
             buffers.scores.clear();
             self.learner.predict(&buffers.after, &mut buffers.scores);
-            out.push(&buffers.scores, len, self.classes_scored());
+            out.push(&buffers.scores, len, self.scores_a_row());
             at += len;
         }
     }
@@ -449,7 +457,7 @@ impl Model {
                 continue;
             }
             self.learn_predict_together(incoming, at, len);
-            out.push(&self.buffers.scores, len, self.classes_scored());
+            out.push(&self.buffers.scores, len, self.scores_a_row());
             at += len;
         }
     }
@@ -505,10 +513,17 @@ fn read_label_and_weight(
     faults: &mut Vec<DataFault>,
 ) -> Result<()> {
     let schema = batch.schema_ref();
-    labels.read(batch.column(inputs), schema.field(inputs).name(), &mut incoming.labels, faults)?;
+    let mut next = inputs;
+    if labels.are_there() {
+        labels.read(batch.column(inputs), schema.field(inputs).name(), &mut incoming.labels, faults)?;
+        next += 1;
+    } else {
+        incoming.labels.clear();
+        incoming.labels.resize(batch.num_rows(), 0.0);
+    }
     incoming.weights.clear();
-    let Some(array) = batch.columns().get(inputs + 1) else { return Ok(()) };
-    let name = schema.field(inputs + 1).name();
+    let Some(array) = batch.columns().get(next) else { return Ok(()) };
+    let name = schema.field(next).name();
     if !array.data_type().is_numeric() {
         return Err(Error::Batch(format!("row weight '{name}' has type {}; expected a number", array.data_type())));
     }
@@ -545,10 +560,7 @@ fn find_learner(spec: &ModelSpec) -> Result<&'static LearnerDef> {
             "model '{}': algorithm '{}' does not do {}; these do: {}",
             spec.name,
             def.name,
-            match spec.task {
-                Task::Classification => "classification",
-                Task::Regression => "regression",
-            },
+            spec.task.name(),
             names()
         ))),
         None => {

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Schema};
+use arrow::datatypes::{DataType, Field, Fields, Schema};
 use serde::{Deserialize, Serialize};
 use tidegate_options::{Kind, OptionDef};
 
-use crate::{Error, Result};
+use crate::{Error, Result, Task};
 
 /// The declaration of a model. Plain data: it is saved with every version.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,15 +27,6 @@ pub struct ModelSpec {
     pub label: LabelKind,
     /// The `WITH` options as written, all of them.
     pub options: BTreeMap<String, String>,
-}
-
-/// What kind of question a model answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Task {
-    /// Which class?
-    Classification,
-    /// How much?
-    Regression,
 }
 
 /// A column that a model reads.
@@ -135,6 +127,46 @@ pub enum OutputRole {
     Probabilities,
     /// The version of the model that predicted (BIGINT); 0 while none is registered.
     ModelVersion,
+    /// The number of the cluster (BIGINT), from 0.
+    Cluster,
+    /// The distance to the centre of the cluster (DOUBLE).
+    Distance,
+    /// How unusual the row is (DOUBLE).
+    AnomalyScore,
+    /// Whether the score makes it an anomaly (BOOLEAN).
+    IsAnomaly,
+    /// Whether there is a change with this row (BOOLEAN).
+    Changed,
+    /// Whether there is a change, or one may be beginning (BOOLEAN).
+    Warning,
+}
+
+impl OutputRole {
+    /// The type of such a column of a model with such a label.
+    pub fn data_type(self, label: LabelKind) -> DataType {
+        match self {
+            Self::Predicted => match label {
+                LabelKind::Boolean => DataType::Boolean,
+                LabelKind::Integer => DataType::Int64,
+                LabelKind::Text => DataType::Utf8,
+                LabelKind::Number | LabelKind::None => DataType::Float64,
+            },
+            Self::Probability | Self::Distance | Self::AnomalyScore => DataType::Float64,
+            Self::Probabilities => DataType::Map(Arc::new(probabilities_field()), false),
+            Self::ModelVersion | Self::Cluster => DataType::Int64,
+            Self::IsAnomaly | Self::Changed | Self::Warning => DataType::Boolean,
+        }
+    }
+}
+
+/// What an entry of [`OutputRole::Probabilities`] holds: the class, and its probability.
+pub(crate) fn probability_fields() -> Fields {
+    Fields::from(vec![Field::new("key", DataType::Utf8, false), Field::new("value", DataType::Float64, true)])
+}
+
+/// The entries of [`OutputRole::Probabilities`].
+pub(crate) fn probabilities_field() -> Field {
+    Field::new("entries", DataType::Struct(probability_fields()), false)
 }
 
 /// The type of the label.
@@ -148,12 +180,35 @@ pub enum LabelKind {
     Text,
     /// A number to be predicted.
     Number,
+    /// There is none.
+    None,
+}
+
+impl LabelKind {
+    /// The type that the label's column has when it reaches a model; nothing where there is none.
+    pub fn data_type(self) -> Option<DataType> {
+        match self {
+            Self::None => None,
+            kind => Some(OutputRole::Predicted.data_type(kind)),
+        }
+    }
+
+    /// Whether a label of this type can be turned into that.
+    pub fn takes(self, data_type: &DataType) -> bool {
+        match self {
+            Self::Boolean => *data_type == DataType::Boolean || data_type.is_integer(),
+            Self::Integer => data_type.is_integer(),
+            Self::Text => data_type.is_string(),
+            Self::Number => data_type.is_numeric(),
+            Self::None => false,
+        }
+    }
 }
 
 /// Options that every model takes, whatever its algorithm.
 pub const MODEL_OPTIONS: &[OptionDef] = &[
     OptionDef::required("provider", Kind::Choice(&["tidegate"]), "Who runs the model."),
-    OptionDef::required("task", Kind::Choice(&["classification", "regression"]), "What kind of question it answers."),
+    OptionDef::required("task", Kind::Choice(Task::NAMES), "What kind of question it answers."),
     OptionDef::required("algorithm", Kind::Text, "The learner."),
     OptionDef::optional("classes", Kind::List, "The classes of the label, in order. Left out: as they are met."),
     OptionDef::new("max-classes", Kind::Int { min: 2, max: 100_000 }, "1000", "Most classes that may be met."),
@@ -215,39 +270,20 @@ impl InputKind {
     }
 }
 
-/// Tells what each output column holds. First the prediction; then, for classification, a DOUBLE or a MAP; last a BIGINT.
+/// Tells what each output column holds: first the answer, then what else the task has to tell, last a version.
 fn outputs_by_type_and_place(name: &str, task: Task, schema: &Schema) -> Result<(Vec<Output>, LabelKind)> {
-    let expected = match task {
-        Task::Classification => {
-            "the predicted class (BOOLEAN, STRING or BIGINT), then if wanted a DOUBLE (probability) or a \
-             MAP<STRING, DOUBLE> (all probabilities), then if wanted a BIGINT (model version)"
-        }
-        Task::Regression => "the predicted value (DOUBLE), then if wanted a BIGINT (model version)",
-    };
-    let refuse = |what: String| Error::Spec(format!("model '{name}': {what}; OUTPUT takes {expected}"));
+    let refuse =
+        |what: String| Error::Spec(format!("model '{name}': {what}; OUTPUT takes {}", task.outputs_in_words()));
     let mut fields = schema.fields().iter();
     let first = fields.next().ok_or_else(|| refuse("OUTPUT names no column".to_string()))?;
-    let label = match (task, first.data_type()) {
-        (Task::Classification, DataType::Boolean) => LabelKind::Boolean,
-        (Task::Classification, DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8) => LabelKind::Text,
-        (Task::Classification, t) if t.is_integer() => LabelKind::Integer,
-        (Task::Regression, DataType::Float64) => LabelKind::Number,
-        (_, t) => return Err(refuse(format!("output '{}' has type {t}", first.name()))),
-    };
-    let mut outputs = vec![Output { name: first.name().clone(), role: OutputRole::Predicted }];
+    let of_type = |field: &Field| refuse(format!("output '{}' has type {}", field.name(), field.data_type()));
+    let (role, label) = task.first_output(first.data_type()).ok_or_else(|| of_type(first))?;
+    let mut outputs = vec![Output { name: first.name().clone(), role }];
     for field in fields {
-        let role = match (task, field.data_type()) {
-            (Task::Classification, DataType::Float64) => OutputRole::Probability,
-            (Task::Classification, DataType::Map(_, _)) => OutputRole::Probabilities,
-            (_, DataType::Int64) => OutputRole::ModelVersion,
-            (_, t) => return Err(refuse(format!("output '{}' has type {t}", field.name()))),
-        };
-        let out_of_place = outputs.iter().any(|o: &Output| {
-            o.role == role
-                || o.role == OutputRole::ModelVersion
-                || (o.role != OutputRole::Predicted && role != OutputRole::ModelVersion)
-        });
-        if out_of_place {
+        let role = task.further_output(field.data_type()).ok_or_else(|| of_type(field))?;
+        let has_version = outputs.iter().any(|output| output.role == OutputRole::ModelVersion);
+        // At most one column lies between the answer and the version.
+        if has_version || (role != OutputRole::ModelVersion && outputs.len() > 1) {
             return Err(refuse(format!("output '{}' is one too many", field.name())));
         }
         outputs.push(Output { name: field.name().clone(), role });

@@ -8,7 +8,7 @@ use tidegate_ml::prequential::Prequential;
 use tidegate_ml::replicas::Replicas;
 use tidegate_ml::training::Training;
 use tidegate_ml::{Model, ModelSpec, Task, Transform};
-use tidegate_options::{Kind, OptionDef, Options, resolve};
+use tidegate_options::{Kind, OptionDef, Options, nearest, resolve};
 
 /// Options of a model that are about training and registering it; the rest are the model's own.
 pub const TRAINING_OPTIONS: &[OptionDef] = &[
@@ -142,21 +142,16 @@ impl ModelEntry {
             options.iter().map(|(k, v)| (k.clone(), v.clone())).partition(|(key, _)| is_training(key));
         let training = resolve(&[TRAINING_OPTIONS], training.iter().map(|(k, v)| (k.as_str(), v.as_str())))
             .map_err(|error| Refusal { option: Some(error.key().to_string()), message: error.to_string() })?;
-        let task = match own.get("task").map(|task| task.to_lowercase()).as_deref() {
-            Some("classification") => Task::Classification,
-            Some("regression") => Task::Regression,
-            Some(other) => {
-                return Err(Refusal::of_option(
-                    "task",
-                    format!("option 'task': '{other}' is not one of 'classification', 'regression'"),
-                ));
-            }
-            None => {
-                return Err(Refusal::of_option(
-                    "task",
-                    "option 'task' is missing; it takes 'classification' or 'regression'",
-                ));
-            }
+        let names = || Task::NAMES.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
+        let Some(given) = own.get("task") else {
+            return Err(Refusal::of_option("task", format!("option 'task' is missing; it takes one of {}", names())));
+        };
+        let Some(task) = Task::find(given) else {
+            let hint = match nearest(given, Task::NAMES.iter().copied()) {
+                Some(near) => format!("did you mean '{near}'?"),
+                None => format!("it takes one of {}", names()),
+            };
+            return Err(Refusal::of_option("task", format!("option 'task': there is no task '{given}'; {hint}")));
         };
         let spec = ModelSpec::new(name, task, input, output, transforms, own).map_err(refusal)?;
         // Building it checks the algorithm, its options and the transforms.

@@ -153,30 +153,27 @@ impl Trainer {
         &self.entry
     }
 
-    /// The type that labels have in [`TrainerRows::batch`].
-    pub fn label_type(&self) -> DataType {
-        match self.entry.spec.label {
-            LabelKind::Boolean => DataType::Boolean,
-            LabelKind::Integer => DataType::Int64,
-            LabelKind::Text => DataType::Utf8,
-            LabelKind::Number => DataType::Float64,
-        }
+    /// The type that labels have in [`TrainerRows::batch`]; none where the task has no labels.
+    pub fn label_type(&self) -> Option<DataType> {
+        self.entry.spec.label.data_type()
     }
 
-    /// The columns of [`TrainerRows::batch`]: inputs as they are, the label, and the weight, by their names.
+    /// The columns of [`TrainerRows::batch`]: inputs as they are, the label if the task has one, and the weight, by their names.
     ///
     /// # Errors
     /// A label or a weight cannot be of its type.
     pub fn batch(
         &self,
         inputs: Vec<(&str, ArrayRef)>,
-        label: (&str, &ArrayRef),
+        label: Option<(&str, &ArrayRef)>,
         weight: Option<(&str, &ArrayRef)>,
         rows: usize,
     ) -> Result<RecordBatch> {
         let (mut names, mut columns): (Vec<&str>, Vec<ArrayRef>) = inputs.into_iter().unzip();
-        names.push(label.0);
-        columns.push(cast(label.1, &self.label_type())?);
+        if let (Some((name, label)), Some(label_type)) = (label, self.label_type()) {
+            names.push(name);
+            columns.push(cast(label, &label_type)?);
+        }
         if let Some((name, weight)) = weight {
             names.push(name);
             columns.push(cast(weight, &DataType::Float64)?);
@@ -197,15 +194,14 @@ impl Trainer {
                 tidegate_ml::Error::Data(fault) => Error::BadRow(fault),
                 error => model_error(&self.entry.name, error),
             })?;
-        let label = batch.column(self.entry.spec.inputs.len());
         // A version's facts are of the rows predicted before it, wherever the batch ends.
         let mut measured = 0;
         for version in versions {
-            self.measure(label, &predictions, measured, version.row)?;
+            self.measure(batch, &predictions, measured, version.row)?;
             measured = version.row;
             self.register_point(&version)?;
         }
-        self.measure(label, &predictions, measured, batch.num_rows())?;
+        self.measure(batch, &predictions, measured, batch.num_rows())?;
         self.rows_waiting_peak = self.rows_waiting_peak.max(self.learning.pending_rows() as u64);
         Ok(predictions)
     }
@@ -230,7 +226,7 @@ impl Trainer {
             return Err(Error::BadRow(fault));
         }
         let predictions = model.predict(batch).map_err(failed)?;
-        self.measure(batch.column(self.entry.spec.inputs.len()), &predictions, 0, batch.num_rows())?;
+        self.measure(batch, &predictions, 0, batch.num_rows())?;
         Ok(predictions)
     }
 
@@ -362,14 +358,15 @@ impl Trainer {
         self.measures.iter().filter_map(|(key, measure)| Some((*key, measure.value()?)))
     }
 
-    /// Takes rows `from .. to` of a batch into the measures.
-    fn measure(&mut self, label: &ArrayRef, outputs: &RecordBatch, from: usize, to: usize) -> Result<()> {
+    /// Takes rows `from .. to` of a batch into the measures, of which there are none without labels.
+    fn measure(&mut self, batch: &RecordBatch, outputs: &RecordBatch, from: usize, to: usize) -> Result<()> {
+        let label = self.entry.spec.inputs.len();
         for (key, measure) in &mut self.measures {
             let given = match (*key, self.probability) {
                 ("LogLoss", Some(probability)) => probability,
                 _ => self.predicted,
             };
-            let columns = [label.slice(from, to - from), outputs.column(given).slice(from, to - from)];
+            let columns = [batch.column(label).slice(from, to - from), outputs.column(given).slice(from, to - from)];
             measure.update(&columns).map_err(|error| model_error(&self.entry.name, error))?;
         }
         Ok(())
@@ -441,6 +438,7 @@ fn measures(task: Task, probability: bool) -> Vec<(&'static str, Box<dyn Metric>
         (Task::Classification, true) => &["Accuracy", "LogLoss"],
         (Task::Classification, false) => &["Accuracy"],
         (Task::Regression, _) => &["MAE", "RMSE"],
+        (Task::Clustering | Task::AnomalyDetection | Task::ChangeDetection, _) => &[],
     };
     let wanted = METRICS.iter().filter(|def| keys.contains(&def.key));
     wanted.filter_map(|def| Some((def.key, (def.make)(&[]).ok()?))).collect()

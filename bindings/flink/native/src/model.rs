@@ -138,8 +138,11 @@ fn describe(spec: &ModelSpec) -> String {
             (OutputRole::Predicted, LabelKind::Boolean) => "boolean",
             (OutputRole::Predicted, LabelKind::Integer) | (OutputRole::ModelVersion, _) => "integer",
             (OutputRole::Predicted, LabelKind::Text) => "text",
-            (OutputRole::Predicted, LabelKind::Number) | (OutputRole::Probability, _) => "number",
+            (OutputRole::Predicted, LabelKind::Number | LabelKind::None) | (OutputRole::Probability, _) => "number",
             (OutputRole::Probabilities, _) => "map",
+            (OutputRole::Cluster, _) => "integer",
+            (OutputRole::Distance | OutputRole::AnomalyScore, _) => "number",
+            (OutputRole::IsAnomaly | OutputRole::Changed | OutputRole::Warning, _) => "boolean",
         };
         ("output", kind, &output.name)
     });

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use tempfile::TempDir;
 use tidegate_ml::snapshot::{decode, encode};
-use tidegate_ml::{DataFault, InputKind, LabelKind, ModelSpec};
+use tidegate_ml::{DataFault, InputKind, ModelSpec};
 use tidegate_training::{
     Error as TrainingError, ModelEntry, OpenRegistry, Place, Run, Snapshots, Threads, Trainer, TrainerRows,
 };
@@ -71,6 +71,11 @@ impl Task {
             .map_err(|error| Failure::Contract(format!("the task of a training operator: {error}")))
     }
 
+    /// How many columns the model learns from: inputs, the label if the task has one, the weight if there is one.
+    fn learned_columns(&self) -> usize {
+        self.spec.inputs.len() + usize::from(self.spec.task.has_labels()) + usize::from(self.weight)
+    }
+
     pub(crate) fn start(&self) -> Option<u64> {
         self.start
     }
@@ -110,7 +115,6 @@ pub(crate) struct JobTrainer {
     trainer: Trainer,
     task: Task,
     schema: SchemaRef,
-    inputs: usize,
     rows_seen: u64,
     /// The rows of a history that is learned more than once.
     kept: Option<KeptRows>,
@@ -168,7 +172,7 @@ impl JobTrainer {
             Some(epochs) if epochs > 1 => Some(KeptRows::new(&schema)?),
             _ => None,
         };
-        Ok(Self { schema, inputs: task.spec.inputs.len(), trainer, task, rows_seen: 0, kept, apart, _folder: folder })
+        Ok(Self { schema, trainer, task, rows_seen: 0, kept, apart, _folder: folder })
     }
 
     /// Learns and predicts rows that Java has written, writes the outputs for Java, and gives the bytes of their texts.
@@ -272,8 +276,7 @@ impl JobTrainer {
         if !self.task.pass_over {
             return Err(refused(&place(&first), &first));
         }
-        let width = self.inputs + 1 + usize::from(self.task.weight);
-        let mut faults = self.trainer.check(&read.project(&(0..width).collect::<Vec<_>>())?)?;
+        let mut faults = self.trainer.check(&read.project(&(0..self.task.learned_columns()).collect::<Vec<_>>())?)?;
         if !faults.iter().any(|fault| fault.row == first.row) {
             faults.push(first);
         }
@@ -361,7 +364,7 @@ struct Columns {
 
 impl Columns {
     fn of(task: &Task, read: &RecordBatch) -> Result<Self, TrainingError> {
-        let mut rest = task.spec.inputs.len() + 1 + usize::from(task.weight);
+        let mut rest = task.learned_columns();
         let learned = read.project(&(0..rest).collect::<Vec<_>>())?;
         let mut next = |is_there: bool| {
             let column = is_there.then(|| Arc::clone(read.column(rest)));
@@ -394,12 +397,7 @@ impl Columns {
 /// The columns that Java writes.
 fn schema(task: &Task) -> SchemaRef {
     let spec = &task.spec;
-    let label = match spec.label {
-        LabelKind::Boolean => DataType::Boolean,
-        LabelKind::Integer => DataType::Int64,
-        LabelKind::Text => DataType::Utf8,
-        LabelKind::Number => DataType::Float64,
-    };
+    let label = spec.label.data_type().map(|data_type| ("label", data_type));
     let inputs = spec.inputs.iter().map(|input| {
         let data_type = match input.kind {
             InputKind::Number => DataType::Float64,
@@ -412,6 +410,6 @@ fn schema(task: &Task) -> SchemaRef {
     let times = times.into_iter().filter(|(_, is_there)| *is_there).map(|(name, _)| (name, DataType::Int64));
     let shards = task.shards.iter().map(|form| ("shard", form.data_type()));
     let weight = task.weight.then_some(("weight", DataType::Float64));
-    let columns = inputs.chain([("label", label)]).chain(weight).chain(times).chain(shards);
+    let columns = inputs.chain(label).chain(weight).chain(times).chain(shards);
     Arc::new(Schema::new(columns.map(|(name, data_type)| Field::new(name, data_type, true)).collect::<Vec<_>>()))
 }

@@ -126,6 +126,7 @@ pub(super) fn all(names: &[String]) -> Vec<Function> {
 fn form(metric: &MetricDef) -> String {
     let argument = |argument: &Argument| match argument {
         Argument::Class => "class",
+        Argument::Cluster => "cluster",
         Argument::Binary => "label",
         Argument::Score => "score DOUBLE",
         Argument::Number => "number DOUBLE",

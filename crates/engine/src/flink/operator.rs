@@ -73,15 +73,16 @@ fn inputs<'a>(spec: &ModelSpec, names: impl Iterator<Item = &'a str>) -> Vec<Rea
     spec.inputs.iter().zip(names).map(|(input, name)| read(name, form(input.kind))).collect()
 }
 
-/// How a label is read. An integer is a label of two classes, too.
-fn label(spec: &ModelSpec, schema: &DFSchema, place: usize) -> Read {
+/// How a label is read, where there is one. An integer is a label of two classes, too.
+fn label(spec: &ModelSpec, schema: &DFSchema, place: Option<usize>) -> Option<Read> {
     let form = match spec.label {
         LabelKind::Boolean => "TRUTH",
         LabelKind::Integer => "INTEGER",
         LabelKind::Text => "TEXT",
         LabelKind::Number => "NUMBER",
+        LabelKind::None => return None,
     };
-    read(schema.field(place).name(), form)
+    place.map(|place| read(schema.field(place).name(), form))
 }
 
 const SPREAD: &str = "rows cannot be spread by";
@@ -175,7 +176,7 @@ pub(super) fn train(
     let schema = node.input.schema();
     let name = |place: usize| schema.field(place).name().as_str();
     let mut columns = inputs(&entry.spec, node.args.iter().map(|place| name(*place)));
-    columns.push(label(&entry.spec, schema, node.label));
+    columns.extend(label(&entry.spec, schema, node.label));
     columns.extend(node.weight.map(|place| read(name(place), "NUMBER")));
     columns.extend(node.rowtime.map(|rowtime| read(name(rowtime.column), "MILLISECONDS")));
     columns.extend(node.label_time.map(|place| read(name(place), "MILLISECONDS")));
@@ -325,7 +326,7 @@ pub(super) fn history(
     let schema = plan.schema();
     let name = |place: usize| schema.field(place).name().as_str();
     let mut reads = inputs(&entry.spec, columns.inputs.iter().map(|place| name(*place)));
-    reads.push(label(&entry.spec, schema, columns.label));
+    reads.extend(label(&entry.spec, schema, columns.label.as_ref().map(|(place, _)| *place)));
     reads.extend(columns.weight.map(|place| read(name(place), "NUMBER")));
     let shards = shards(schema, SPREAD, &columns.shard_by)?;
     let mut task = training(entry, None, run);

@@ -27,8 +27,8 @@ use tidegate_training::{batch_of, model_error};
 /// Which columns of a query a model learns from.
 pub(crate) struct HistoryColumns {
     pub inputs: Vec<usize>,
-    pub label: usize,
-    pub label_type: DataType,
+    /// With the type it is learned as; none where the task has no labels.
+    pub label: Option<(usize, DataType)>,
     pub weight: Option<usize>,
     /// By which rows are spread over replicas; empty: in turn.
     pub shard_by: Vec<usize>,
@@ -37,14 +37,17 @@ pub(crate) struct HistoryColumns {
 impl HistoryColumns {
     /// The columns for [`Model::learn`].
     fn of(&self, batch: &RecordBatch) -> Result<RecordBatch> {
-        let Self { inputs, label, label_type, weight, .. } = self;
+        let Self { inputs, label, weight, .. } = self;
         let mut columns: Vec<_> = inputs.iter().map(|i| Arc::clone(batch.column(*i))).collect();
-        columns.push(cast(batch.column(*label), label_type)?);
+        if let Some((label, label_type)) = label {
+            columns.push(cast(batch.column(*label), label_type)?);
+        }
         if let Some(weight) = weight {
             columns.push(cast(batch.column(*weight), &DataType::Float64)?);
         }
         let schema = batch.schema();
-        let names = inputs.iter().chain([label]).chain(weight).map(|i| schema.field(*i).name().as_str());
+        let label = label.as_ref().map(|(label, _)| label);
+        let names = inputs.iter().chain(label).chain(weight).map(|i| schema.field(*i).name().as_str());
         Ok(batch_of(names, columns, batch.num_rows())?)
     }
 

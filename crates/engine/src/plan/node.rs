@@ -58,7 +58,8 @@ pub(crate) struct TrainNode {
     pub start: Option<u64>,
     /// The columns of the input given as ARGS, in the order of the model's INPUT.
     pub args: Vec<usize>,
-    pub label: usize,
+    /// None where the task has no labels.
+    pub label: Option<usize>,
     pub label_time: Option<usize>,
     pub weight: Option<usize>,
     pub rowtime: Option<Rowtime>,
@@ -107,7 +108,10 @@ impl UserDefinedLogicalNodeCore for TrainNode {
 
     fn fmt_for_explain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let column = |i: &usize| self.input.schema().field(*i).name().as_str();
-        write!(f, "ML_TRAIN: model={} label={}", self.model.0.name, column(&self.label))?;
+        write!(f, "ML_TRAIN: model={}", self.model.0.name)?;
+        if let Some(label) = &self.label {
+            write!(f, " label={}", column(label))?;
+        }
         if let Some(time) = &self.label_time {
             write!(f, " label_time={}", column(time))?;
         }

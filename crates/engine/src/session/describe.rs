@@ -146,6 +146,12 @@ impl Session {
                 OutputRole::Probability => "output: probability",
                 OutputRole::Probabilities => "output: probabilities",
                 OutputRole::ModelVersion => "output: model version",
+                OutputRole::Cluster => "output: cluster",
+                OutputRole::Distance => "output: distance",
+                OutputRole::AnomalyScore => "output: score",
+                OutputRole::IsAnomaly => "output: is anomaly",
+                OutputRole::Changed => "output: change",
+                OutputRole::Warning => "output: warning",
             };
             (output.name.clone(), sql_type(field.data_type()), role.to_string())
         }));

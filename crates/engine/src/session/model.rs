@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Schema};
+use arrow::datatypes::Schema;
 use datafusion::common::DFSchema;
 use datafusion::logical_expr::LogicalPlan;
 use tidegate_ml::keys::can_be_key;
-use tidegate_ml::{Expression, InputKind, LabelKind, Transform};
+use tidegate_ml::{Expression, InputKind, Transform};
 use tidegate_sql::sqlparser::ast::{Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Query, Spanned, WindowType};
 use tidegate_sql::{AlterModel, AlterModelAction, CreateModel, Span, TransformItem, literal};
 
@@ -218,13 +218,21 @@ fn history_columns(place: &Place<'_>, entry: &ModelEntry, schema: &DFSchema) -> 
         )));
     }
     let label = match entry.training.text_opt("label") {
-        Some(name) => find(name, "the label")?,
+        Some(_) if !entry.spec.task.has_labels() => {
+            return Err(place.refuse(format!(
+                "option 'label' of model '{}': {} has no labels",
+                entry.name,
+                entry.spec.task.name()
+            )));
+        }
+        Some(name) => Some(find(name, "the label")?),
+        None if !entry.spec.task.has_labels() => None,
         None => {
             let left: Vec<usize> = (0..names.len())
                 .filter(|i| !inputs.contains(i) && Some(*i) != weight && !shard_by.contains(i))
                 .collect();
             match left.as_slice() {
-                [label] => *label,
+                [label] => Some(*label),
                 [] => {
                     return Err(
                         place.refuse(format!("the query of model '{}' has no column left for the label", entry.name))
@@ -244,22 +252,22 @@ fn history_columns(place: &Place<'_>, entry: &ModelEntry, schema: &DFSchema) -> 
             }
         }
     };
-    let found = schema.field(label).data_type();
-    let (label_type, fits) = match entry.spec.label {
-        LabelKind::Boolean => (DataType::Boolean, *found == DataType::Boolean || found.is_integer()),
-        LabelKind::Integer => (DataType::Int64, found.is_integer()),
-        LabelKind::Text => (DataType::Utf8, found.is_string()),
-        LabelKind::Number => (DataType::Float64, found.is_numeric()),
+    let label = match (label, entry.spec.label.data_type()) {
+        (Some(label), Some(label_type)) => {
+            let found = schema.field(label).data_type();
+            if !entry.spec.label.takes(found) {
+                return Err(place.refuse(format!(
+                    "the label '{}' is {}, which does not fit the OUTPUT of model '{}'",
+                    names[label],
+                    crate::types::sql_type(found),
+                    entry.name
+                )));
+            }
+            Some((label, label_type))
+        }
+        _ => None,
     };
-    if !fits {
-        return Err(place.refuse(format!(
-            "the label '{}' is {}, which does not fit the OUTPUT of model '{}'",
-            names[label],
-            crate::types::sql_type(found),
-            entry.name
-        )));
-    }
-    Ok(HistoryColumns { inputs, label, label_type, weight, shard_by })
+    Ok(HistoryColumns { inputs, label, weight, shard_by })
 }
 
 /// An item of the TRANSFORM clause.

@@ -35,7 +35,7 @@ pub(crate) struct TrainSetting {
 /// The columns of the input that training reads.
 struct Columns {
     args: Vec<usize>,
-    label: usize,
+    label: Option<usize>,
     label_time: Option<usize>,
     weight: Option<usize>,
     rowtime: Option<Rowtime>,
@@ -97,8 +97,8 @@ impl Train {
         let name = |i: usize| schema.field(i).name().as_str();
         let Columns { args, label, weight, .. } = &self.columns;
         let inputs = args.iter().map(|i| (name(*i), Arc::clone(batch.column(*i)))).collect();
-        let weight = weight.map(|i| (name(i), batch.column(i)));
-        self.trainer.batch(inputs, (name(*label), batch.column(*label)), weight, batch.num_rows())
+        let column = |i: usize| (name(i), batch.column(i));
+        self.trainer.batch(inputs, label.map(column), weight.map(column), batch.num_rows())
     }
 
     fn learn_predict(&mut self, batch: &RecordBatch) -> Result<RecordBatch, TrainingError> {

@@ -96,7 +96,7 @@ pub enum Change {
 }
 
 /// Tells when values change. All of it is sequential and repeatable.
-pub trait Detector: Debug + Send + Sync {
+pub trait Detector: Copied + Debug + Send + Sync {
     /// Takes in a value and says what it shows. What is not finite is no value.
     fn update(&mut self, value: f64) -> Change;
 
@@ -114,6 +114,18 @@ pub trait Detector: Debug + Send + Sync {
 
     /// Bytes of memory that the state takes.
     fn state_bytes(&self) -> usize;
+}
+
+/// Copies of a detector that is known as such only.
+pub trait Copied {
+    /// One that has met the same values.
+    fn copy(&self) -> Box<dyn Detector>;
+}
+
+impl<T: Detector + Clone + 'static> Copied for T {
+    fn copy(&self) -> Box<dyn Detector> {
+        Box::new(self.clone())
+    }
 }
 
 /// The largest value, and the negative of the least. Sums of squares of any number of these are finite.

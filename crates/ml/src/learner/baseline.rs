@@ -45,7 +45,9 @@ pub static MAJORITY_CLASS: LearnerDef = LearnerDef {
     options: &[],
     merge: "exactly: counts are added; in parallel training, those since the last sync",
     make: |_, shape| match shape {
-        Shape::Number => Err(Error::Spec("algorithm 'majority_class' does classification only".to_string())),
+        Shape::Number | Shape::Unlabelled => {
+            Err(Error::Spec("algorithm 'majority_class' does classification only".to_string()))
+        }
         shape => Ok(Box::new(Baseline::<ClassShares>::new(shape))),
     },
 };
@@ -117,14 +119,14 @@ impl<M: Memory> Baseline<M> {
         let declared = match shape {
             Shape::Binary => 2,
             Shape::Classes { classes } => classes,
-            Shape::Number => 0,
+            Shape::Number | Shape::Unlabelled => 0,
         };
         Self { shape, declared, memory: M::default() }
     }
 
     fn predict_row(&self, scores: &mut Vec<f64>) {
         let classes = match self.shape {
-            Shape::Number => return scores.push(self.memory.number()),
+            Shape::Number | Shape::Unlabelled => return scores.push(self.memory.number()),
             Shape::Binary => 2,
             Shape::Classes { classes } => classes,
         };

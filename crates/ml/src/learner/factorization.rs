@@ -186,7 +186,7 @@ impl Score {
 impl Machine {
     fn scores(&self) -> usize {
         match self.shape {
-            Shape::Binary | Shape::Number => 1,
+            Shape::Binary | Shape::Number | Shape::Unlabelled => 1,
             Shape::Classes { .. } => self.classes,
         }
     }
@@ -267,7 +267,7 @@ impl RowModel for Machine {
                 let p = sigmoid(scratch.scores[0]);
                 scores.copy_from_slice(&[1.0 - p, p]);
             }
-            Shape::Number => {
+            Shape::Number | Shape::Unlabelled => {
                 let (mean, deviation) = self.scale();
                 scores[0] = mean + deviation * scratch.scores[0];
             }
@@ -284,7 +284,7 @@ impl RowModel for Machine {
         let mut slopes = std::mem::take(&mut scratch.scores);
         match self.shape {
             Shape::Binary => slopes[0] = sigmoid(slopes[0]) - y,
-            Shape::Number => {
+            Shape::Number | Shape::Unlabelled => {
                 let [total, mean, squares] = &mut self.learned.targets;
                 *total += weight;
                 let difference = y - *mean;

@@ -12,10 +12,13 @@ use crate::block::Block;
 use crate::spread::Spread;
 use crate::{Result, Task};
 
+pub mod anomaly;
 pub mod baseline;
 pub mod bayes;
+pub mod change;
 pub mod ensemble;
 pub mod factorization;
+pub mod kmeans;
 pub mod linear;
 pub mod neighbors;
 pub mod neural;
@@ -47,6 +50,16 @@ pub static LEARNERS: &[&LearnerDef] = &[
     &ensemble::LEVERAGING_BAGGING,
     &ensemble::ONLINE_BOOSTING,
     &ensemble::STREAMING_RANDOM_PATCHES,
+    &kmeans::KMEANS,
+    &anomaly::HALF_SPACE_TREES,
+    &anomaly::ROBUST_Z_SCORE,
+    &change::ADWIN,
+    &change::DDM,
+    &change::EDDM,
+    &change::HDDM_A,
+    &change::HDDM_W,
+    &change::KSWIN,
+    &change::PAGE_HINKLEY,
     &baseline::NO_CHANGE,
     &baseline::MAJORITY_CLASS,
     &baseline::MEAN,
@@ -110,6 +123,21 @@ pub enum Shape {
     },
     /// A number; scores are the number, one a row.
     Number,
+    /// Nothing that rows tell: they have no labels, and targets are 0. Scores are two a row: a cluster and the distance to its
+    /// centre; how unusual the row is, and 1 if it is an anomaly; or 1 if there is a change, and 1 if there is a change or a warning
+    /// of one. NaN where there is no answer.
+    Unlabelled,
+}
+
+impl Shape {
+    /// How many scores a row has.
+    pub fn scores(self) -> usize {
+        match self {
+            Self::Binary | Self::Number => 1,
+            Self::Classes { classes } => classes,
+            Self::Unlabelled => 2,
+        }
+    }
 }
 
 /// An algorithm that learns from rows and predicts. All of it is sequential and repeatable: rows one by one, in batches

@@ -30,7 +30,8 @@ pub(super) trait RowModel: Debug + Send + Sync {
     /// Tells that there are now `classes` classes, no fewer than before. Called before any row.
     fn set_classes(&mut self, classes: usize);
 
-    /// Writes the scores of a row: probabilities of the classes known, or the number. `scores` is as long as that.
+    /// Writes the scores of a row: probabilities of the classes known, the number, or what [`Shape::Unlabelled`] has. `scores` is as
+    /// long as that.
     fn predict(&self, x: Row<'_>, scratch: &mut Self::Scratch, scores: &mut [f64]);
 
     /// Learns a row. `weight` is above 0.
@@ -142,7 +143,7 @@ impl<M: RowModel> ByRow<M> {
     /// Makes room for the scores of a row.
     fn make_room(&mut self) {
         self.row.clear();
-        self.row.resize(classes_of(self.shape).max(1), 0.0);
+        self.row.resize(row_scores(self.shape), 0.0);
     }
 }
 
@@ -153,13 +154,18 @@ pub(super) fn alike(a: Row<'_>, b: Row<'_>) -> bool {
     a.indices == b.indices && same(a.dense, b.dense) && same(a.values, b.values)
 }
 
-/// How many classes there are; none for a number.
+/// How many classes there are; none for a number, and without labels.
 fn classes_of(shape: Shape) -> usize {
     match shape {
         Shape::Binary => 2,
         Shape::Classes { classes } => classes,
-        Shape::Number => 0,
+        Shape::Number | Shape::Unlabelled => 0,
     }
+}
+
+/// How many scores a row model writes: of two classes both.
+fn row_scores(shape: Shape) -> usize {
+    classes_of(shape).max(shape.scores())
 }
 
 /// Appends a row's scores in the form of the shape.
@@ -169,6 +175,7 @@ fn push(shape: Shape, row: &[f64], scores: &mut Vec<f64>) {
         Shape::Binary => scores.push(row[1]),
         Shape::Number => scores.push(row[0]),
         Shape::Classes { classes } => scores.extend_from_slice(&row[..classes]),
+        Shape::Unlabelled => scores.extend_from_slice(&row[..2]),
     }
 }
 
@@ -179,7 +186,7 @@ impl<M: RowModel> Learner for ByRow<M> {
 
     fn predict(&self, x: &Block, scores: &mut Vec<f64>) {
         let mut scratch = M::Scratch::default();
-        let mut row = vec![0.0; classes_of(self.shape).max(1)];
+        let mut row = vec![0.0; row_scores(self.shape)];
         for i in 0..x.rows() {
             self.model.predict(x.row(i), &mut scratch, &mut row);
             push(self.shape, &row, scores);

@@ -218,6 +218,21 @@ impl ClassIndex {
         Ok(ClassRows::Numbered { label: self.number_column(batch, 0)?, predicted: self.number_column(batch, 1)? })
     }
 
+    /// Reads one column of the batch. Rows that do not count hold any number.
+    pub(super) fn read_column(&mut self, batch: &Batch<'_>, place: usize) -> Result<Vec<u32>> {
+        let column = batch.column(place);
+        let kind = ClassKind::of(column.data_type()).ok_or_else(|| batch.wrong_type(place, CLASS_TYPES))?;
+        if let Some(known) = self.kind().filter(|&known| known != kind) {
+            let (name, known, found) = (batch.name(place), known.name(), kind.name());
+            return Err(Error::Batch(format!("column '{name}' has {found}; that of rows before had {known}")));
+        }
+        self.begin(kind);
+        match column.as_boolean_opt() {
+            Some(flags) => Ok(flags.values().iter().map(u32::from).collect()),
+            None => self.number_column(batch, place),
+        }
+    }
+
     /// Bytes on the heap.
     pub(super) fn heap_bytes(&self) -> usize {
         match &self.classes {

@@ -132,11 +132,13 @@ enum SavedProbability {
 }
 
 impl Evaluation {
-    /// An empty evaluation.
+    /// An empty evaluation. Of a task without labels, whose answers may be held against labels from elsewhere, that of numbers.
     pub fn new(task: Task) -> Self {
         let measures = match task {
             Task::Classification => Measures::Classification(Box::new(Classification::new(None))),
-            Task::Regression => Measures::Regression(Box::default()),
+            Task::Regression | Task::Clustering | Task::AnomalyDetection | Task::ChangeDetection => {
+                Measures::Regression(Box::default())
+            }
         };
         Self { measures }
     }

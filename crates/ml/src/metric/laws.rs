@@ -92,7 +92,7 @@ fn calls() -> impl Strategy<Value = Call> {
             parameters.push(Expression::Text(average.to_string()));
         }
         let columns = match metric.arguments {
-            [Argument::Class, Argument::Class] => {
+            [Argument::Class, Argument::Class | Argument::Cluster] => {
                 vec![classes(rows.iter().map(|row| row.0), kind), classes(rows.iter().map(|row| row.1), kind)]
             }
             [Argument::Binary, _] => {

@@ -8,6 +8,7 @@
 //! | Memory      | Metrics                                                                          |
 //! |-------------|----------------------------------------------------------------------------------|
 //! | a few sums  | [`ML_LOG_LOSS`], [`ML_BRIER_SCORE`], all of regression                           |
+//! | by pair     | [`ML_ADJUSTED_RAND`], [`ML_V_MEASURE`], …: of a class and a cluster               |
 //! | by class    | [`ML_ACCURACY`], [`ML_PRECISION`], [`ML_RECALL`], [`ML_F1`], [`ML_KAPPA`], …     |
 //! | fixed       | [`ML_APPROX_ROC_AUC`]                                                            |
 //! | by row      | [`ML_ROC_AUC`], [`ML_PR_AUC`]: 8 bytes each                                      |
@@ -30,8 +31,10 @@ mod agreement;
 mod approximate_auc;
 mod area;
 mod classes;
+mod clustering;
 mod columns;
 mod confusion_matrix;
+mod contingency;
 mod counts;
 mod evaluation;
 mod exact_sum;
@@ -58,6 +61,7 @@ pub use agreement::{ML_KAPPA, ML_MCC};
 pub use approximate_auc::{ML_APPROX_ROC_AUC, ScoreHistogram};
 pub use area::{ML_PR_AUC, ML_ROC_AUC};
 pub use classes::ClassValue;
+pub use clustering::{ML_ADJUSTED_RAND, ML_COMPLETENESS, ML_HOMOGENEITY, ML_V_MEASURE};
 pub use confusion_matrix::{ConfusionMatrix, ConfusionRow};
 pub use counts::MAX_CLASSES;
 pub use evaluation::Evaluation;
@@ -73,12 +77,15 @@ pub use roc_curve::{RocPoint, roc_curve};
 /// All metrics, by their SQL name.
 pub static METRICS: &[&MetricDef] = &[
     &ML_ACCURACY,
+    &ML_ADJUSTED_RAND,
     &ML_APPROX_ROC_AUC,
     &ML_BALANCED_ACCURACY,
     &ML_BRIER_SCORE,
+    &ML_COMPLETENESS,
     &ML_EXPLAINED_VARIANCE,
     &ML_F1,
     &ML_FBETA,
+    &ML_HOMOGENEITY,
     &ML_KAPPA,
     &ML_LOG_LOSS,
     &ML_MAE,
@@ -93,6 +100,7 @@ pub static METRICS: &[&MetricDef] = &[
     &ML_ROC_AUC,
     &ML_SMAPE,
     &ML_SPECIFICITY,
+    &ML_V_MEASURE,
 ];
 
 /// The metric of this name, in any case of letters.
@@ -129,6 +137,8 @@ pub struct MetricDef {
 pub enum Argument {
     /// A class: BOOLEAN, an integer or text. All class arguments of a call have one type.
     Class,
+    /// A cluster: BOOLEAN, an integer or text, of whichever type.
+    Cluster,
     /// The true class of two: BOOLEAN, or an integer 0 or 1.
     Binary,
     /// A probability or score of the positive class: DOUBLE.

@@ -43,15 +43,15 @@ impl MetricDef {
                 )))
             };
             coerced.push(match argument {
-                Argument::Class | Argument::Binary => {
+                Argument::Class | Argument::Cluster | Argument::Binary => {
                     let class = match data_type {
                         DataType::Boolean => DataType::Boolean,
                         DataType::Null => classes.clone().unwrap_or(DataType::Boolean),
                         t if t.is_integer() => DataType::Int64,
-                        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View if *argument == Argument::Class => {
+                        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View if *argument != Argument::Binary => {
                             DataType::Utf8
                         }
-                        DataType::Dictionary(_, v) if v.is_string() && *argument == Argument::Class => DataType::Utf8,
+                        DataType::Dictionary(_, v) if v.is_string() && *argument != Argument::Binary => DataType::Utf8,
                         _ if *argument == Argument::Binary => return refuse("BOOLEAN, or an integer 0 or 1"),
                         _ => return refuse("a class: BOOLEAN, an integer or STRING"),
                     };
@@ -86,6 +86,7 @@ impl Argument {
     pub fn word(self) -> &'static str {
         match self {
             Self::Class => "class",
+            Self::Cluster => "cluster",
             Self::Binary => "label",
             Self::Score => "score",
             Self::Number => "number",

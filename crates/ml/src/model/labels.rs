@@ -49,6 +49,7 @@ impl Labels {
         let refuse = |what: String| Err(Error::Spec(format!("option 'classes': {what}")));
         match kind {
             LabelKind::Number if given => return refuse("the label is a number, which has no classes".to_string()),
+            LabelKind::None if given => return refuse("the task has no label".to_string()),
             LabelKind::Boolean if given && declared != ["false", "true"] => {
                 return refuse("the label is BOOLEAN, whose classes are false, true; leave the option out".to_string());
             }
@@ -78,7 +79,7 @@ impl Labels {
         match self.kind {
             LabelKind::Text => Some(self.texts.intern(name)),
             LabelKind::Integer => Some(self.intern_integer(name.parse().ok()?)),
-            LabelKind::Boolean | LabelKind::Number => None,
+            LabelKind::Boolean | LabelKind::Number | LabelKind::None => None,
         }
     }
 
@@ -103,7 +104,7 @@ impl Labels {
     pub(crate) fn count(&self) -> usize {
         match self.kind {
             LabelKind::Boolean => 2,
-            LabelKind::Number => 0,
+            LabelKind::Number | LabelKind::None => 0,
             LabelKind::Integer | LabelKind::Text => self.classes.len(),
         }
     }
@@ -115,7 +116,12 @@ impl Labels {
 
     /// Whether what [`Labels::read`] gives are targets as they are: numbers, or indices of declared classes.
     pub(crate) fn are_targets(&self) -> bool {
-        self.declared || self.kind == LabelKind::Number
+        self.declared || matches!(self.kind, LabelKind::Number | LabelKind::None)
+    }
+
+    /// Whether rows have labels at all.
+    pub(crate) fn are_there(&self) -> bool {
+        self.kind != LabelKind::None
     }
 
     /// The class of a label that [`Labels::read`] gave, if a row of it was learned.
@@ -170,7 +176,7 @@ impl Labels {
         match self.kind {
             LabelKind::Text => self.texts.text(label as u32).to_string(),
             LabelKind::Integer => self.values.get(label as usize).copied().unwrap_or_default().to_string(),
-            LabelKind::Boolean | LabelKind::Number => String::new(),
+            LabelKind::Boolean | LabelKind::Number | LabelKind::None => String::new(),
         }
     }
 
@@ -226,6 +232,7 @@ impl Labels {
                 return Ok(());
             }
             LabelKind::Text => "STRING",
+            LabelKind::None => return Err(Error::Batch(format!("label '{column}' given, where the task has none"))),
         };
         Err(Error::Batch(format!(
             "label '{column}' has type {}; the model's output makes it {expected}",

@@ -4,49 +4,32 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, MapArray, RecordBatch, StringArray, StructArray};
 use arrow::buffer::{NullBuffer, OffsetBuffer};
-use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
+use arrow::datatypes::{Field, Schema, SchemaRef};
 
 use super::labels::Labels;
 use crate::learner::Shape;
+use crate::spec::{probabilities_field, probability_fields};
 use crate::{Error, LabelKind, ModelSpec, OutputRole, Result};
 
 impl ModelSpec {
     /// The columns that the model emits, with their declared names. All may be NULL, except the version.
     pub fn output_schema(&self) -> SchemaRef {
         let fields = self.outputs.iter().map(|output| {
-            let data_type = match output.role {
-                OutputRole::Predicted => match self.label {
-                    LabelKind::Boolean => DataType::Boolean,
-                    LabelKind::Integer => DataType::Int64,
-                    LabelKind::Text => DataType::Utf8,
-                    LabelKind::Number => DataType::Float64,
-                },
-                OutputRole::Probability => DataType::Float64,
-                OutputRole::Probabilities => DataType::Map(Arc::new(entries_field()), false),
-                OutputRole::ModelVersion => DataType::Int64,
-            };
-            Field::new(&output.name, data_type, output.role != OutputRole::ModelVersion)
+            let is_nullable = output.role != OutputRole::ModelVersion;
+            Field::new(&output.name, output.role.data_type(self.label), is_nullable)
         });
         Arc::new(Schema::new(fields.collect::<Vec<_>>()))
     }
-}
-
-fn entry_fields() -> Fields {
-    Fields::from(vec![Field::new("key", DataType::Utf8, false), Field::new("value", DataType::Float64, true)])
-}
-
-fn entries_field() -> Field {
-    Field::new("entries", DataType::Struct(entry_fields()), false)
 }
 
 /// Predictions of rows in order, as they are made.
 #[derive(Debug)]
 pub(crate) struct Predictions {
     shape: Shape,
-    /// The number, or the index of the class; NaN where there is none.
+    /// The number, the index of the class, or the first score without labels; NaN where there is none.
     predicted: Vec<f64>,
-    /// The probability of class 1 of two, or of the predicted class; NaN where there is none.
-    probability: Vec<f64>,
+    /// The probability of class 1 of two or of the predicted class, or the second score without labels; NaN where there is none.
+    second: Vec<f64>,
     wants_all: bool,
     /// The probabilities of all classes, row by row, and how many a row has.
     all: Vec<f64>,
@@ -59,7 +42,7 @@ impl Predictions {
         Self {
             shape,
             predicted: Vec::with_capacity(rows),
-            probability: Vec::with_capacity(rows),
+            second: Vec::with_capacity(rows),
             wants_all,
             all: Vec::new(),
             widths: Vec::new(),
@@ -69,9 +52,13 @@ impl Predictions {
     /// Takes a row without a prediction.
     pub(crate) fn push_nothing(&mut self) {
         self.predicted.push(f64::NAN);
-        if self.shape != Shape::Number {
-            self.probability.push(f64::NAN);
-            self.widths.push(0);
+        match self.shape {
+            Shape::Number => {}
+            Shape::Unlabelled => self.second.push(f64::NAN),
+            Shape::Binary | Shape::Classes { .. } => {
+                self.second.push(f64::NAN);
+                self.widths.push(0);
+            }
         }
     }
 
@@ -80,10 +67,15 @@ impl Predictions {
     pub(crate) fn push(&mut self, scores: &[f64], rows: usize, classes: usize) {
         match self.shape {
             Shape::Number => self.predicted.extend_from_slice(scores),
+            Shape::Unlabelled => {
+                let pairs = scores.as_chunks::<2>().0;
+                self.predicted.extend(pairs.iter().map(|pair| pair[0]));
+                self.second.extend(pairs.iter().map(|pair| pair[1]));
+            }
             Shape::Binary => {
                 let class = |p: &f64| if p.is_nan() { f64::NAN } else { f64::from(u8::from(*p >= 0.5)) };
                 self.predicted.extend(scores.iter().map(class));
-                self.probability.extend_from_slice(scores);
+                self.second.extend_from_slice(scores);
                 if self.wants_all {
                     self.all.extend(scores.iter().flat_map(|p| [1.0 - p, *p]));
                     self.widths.resize(self.widths.len() + rows, 2);
@@ -91,7 +83,7 @@ impl Predictions {
             }
             Shape::Classes { .. } if scores.is_empty() || classes == 0 => {
                 self.predicted.resize(self.predicted.len() + rows, f64::NAN);
-                self.probability.resize(self.probability.len() + rows, f64::NAN);
+                self.second.resize(self.second.len() + rows, f64::NAN);
                 self.widths.resize(self.widths.len() + rows, 0);
             }
             Shape::Classes { .. } => {
@@ -103,7 +95,7 @@ impl Predictions {
                         }
                     }
                     self.predicted.push(best);
-                    self.probability.push(if best.is_nan() { f64::NAN } else { most });
+                    self.second.push(if best.is_nan() { f64::NAN } else { most });
                 }
                 if self.wants_all {
                     self.all.extend_from_slice(scores);
@@ -116,41 +108,28 @@ impl Predictions {
     /// The output columns.
     pub(crate) fn finish(self, spec: &ModelSpec, labels: &Labels, version: u64) -> Result<RecordBatch> {
         let rows = self.predicted.len();
-        let nulls = |values: &[f64]| {
-            let any = values.iter().any(|v| v.is_nan());
-            any.then(|| values.iter().map(|v| !v.is_nan()).collect::<NullBuffer>())
-        };
-        let predicted_nulls = nulls(&self.predicted);
-        let class = |v: &f64| (!v.is_nan()).then_some(*v as usize);
+        let (first, second) = (Scores::new(&self.predicted), Scores::new(&self.second));
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(spec.outputs.len());
         for output in &spec.outputs {
             columns.push(match output.role {
                 OutputRole::Predicted => match spec.label {
-                    LabelKind::Number => {
-                        Arc::new(Float64Array::new(self.predicted.clone().into(), predicted_nulls.clone()))
-                    }
-                    LabelKind::Boolean => {
-                        let values = self.predicted.iter().map(|v| *v == 1.0).collect();
-                        Arc::new(BooleanArray::new(values, predicted_nulls.clone()))
-                    }
-                    LabelKind::Integer => {
-                        let values = self.predicted.iter().map(|v| class(v).map(|c| labels.integer(c)));
-                        Arc::new(values.collect::<Int64Array>())
-                    }
+                    LabelKind::Number | LabelKind::None => first.numbers(),
+                    LabelKind::Boolean => first.flags(),
+                    LabelKind::Integer => first.integers(|class| labels.integer(class)),
                     LabelKind::Text => {
-                        let values = self.predicted.iter().map(|v| class(v).map(|c| labels.text(c)));
-                        Arc::new(values.collect::<StringArray>())
+                        Arc::new(first.classes().map(|c| c.map(|c| labels.text(c))).collect::<StringArray>())
                     }
                 },
-                OutputRole::Probability => {
-                    let nulls = nulls(&self.probability);
-                    Arc::new(Float64Array::new(self.probability.clone().into(), nulls))
-                }
+                OutputRole::Probability | OutputRole::Distance => second.numbers(),
                 OutputRole::Probabilities => Arc::new(self.map(labels, rows)?),
                 OutputRole::ModelVersion => {
                     let version = i64::try_from(version).unwrap_or(i64::MAX);
                     Arc::new(Int64Array::from(vec![version; rows]))
                 }
+                OutputRole::Cluster => first.integers(|cluster| cluster as i64),
+                OutputRole::AnomalyScore => first.numbers(),
+                OutputRole::Changed => first.flags(),
+                OutputRole::IsAnomaly | OutputRole::Warning => second.flags(),
             });
         }
         RecordBatch::try_new(spec.output_schema(), columns).map_err(|error| Error::Batch(error.to_string()))
@@ -161,12 +140,43 @@ impl Predictions {
         let keys = self.widths.iter().flat_map(|width| names.iter().take(*width).map(|name| Some(name.as_str())));
         let keys: StringArray = keys.collect();
         let values = Float64Array::from(self.all.clone());
-        let entries = StructArray::new(entry_fields(), vec![Arc::new(keys), Arc::new(values)], None);
+        let entries = StructArray::new(probability_fields(), vec![Arc::new(keys), Arc::new(values)], None);
         let offsets = OffsetBuffer::from_lengths(self.widths.iter().copied());
         let is_some = |width: &usize| *width > 0;
         let nulls = (!self.widths.iter().all(is_some)).then(|| self.widths.iter().map(is_some).collect::<NullBuffer>());
         debug_assert_eq!(self.widths.len(), rows);
-        MapArray::try_new(Arc::new(entries_field()), offsets, entries, nulls, false)
+        MapArray::try_new(Arc::new(probabilities_field()), offsets, entries, nulls, false)
             .map_err(|error| Error::Batch(error.to_string()))
+    }
+}
+
+/// Scores, one a row, as columns: NaN is NULL.
+struct Scores<'a> {
+    values: &'a [f64],
+    nulls: Option<NullBuffer>,
+}
+
+impl<'a> Scores<'a> {
+    fn new(values: &'a [f64]) -> Self {
+        let any = values.iter().any(|v| v.is_nan());
+        Self { values, nulls: any.then(|| values.iter().map(|v| !v.is_nan()).collect()) }
+    }
+
+    fn numbers(&self) -> ArrayRef {
+        Arc::new(Float64Array::new(self.values.to_vec().into(), self.nulls.clone()))
+    }
+
+    /// Whether it is 1.
+    fn flags(&self) -> ArrayRef {
+        Arc::new(BooleanArray::new(self.values.iter().map(|v| *v == 1.0).collect(), self.nulls.clone()))
+    }
+
+    /// Indices.
+    fn classes(&self) -> impl Iterator<Item = Option<usize>> {
+        self.values.iter().map(|v| (!v.is_nan()).then_some(*v as usize))
+    }
+
+    fn integers(&self, of: impl Fn(usize) -> i64) -> ArrayRef {
+        Arc::new(self.classes().map(|class| class.map(&of)).collect::<Int64Array>())
     }
 }

@@ -103,10 +103,12 @@ impl Compiler<'_> {
             let step = match output {
                 Compiled { source: Source::Step { step, .. }, sparse: true, .. } => {
                     if !self.features.sparse {
-                        return Err(Error::Spec(format!(
-                            "{}: the algorithm takes texts as they are and no encoded features; leave the encoder out",
-                            self.steps[step].function
-                        )));
+                        let takes = match self.features.categories {
+                            true => "texts as they are and no encoded features; leave the encoder out",
+                            false => "numbers only, and no encoded features",
+                        };
+                        let function = self.steps[step].function;
+                        return Err(Error::Spec(format!("{function}: the algorithm takes {takes}")));
                     }
                     step
                 }
@@ -124,6 +126,12 @@ impl Compiler<'_> {
                     let source = Source::Step { step, column: 0 };
                     dense.push(DenseFeature { source, name, kind: FeatureKind::Category });
                     continue;
+                }
+                Compiled { argument: Argument { dictionary: Some(_), .. }, .. } if !self.features.sparse => {
+                    return Err(Error::Spec(format!(
+                        "'{name}' is a text, and the algorithm takes numbers only; leave it out of INPUT, or make a number of it in \
+                         TRANSFORM"
+                    )));
                 }
                 Compiled { argument: Argument { dictionary: Some(dictionary), .. }, .. } => {
                     // A category at the top: one-hot encoded.

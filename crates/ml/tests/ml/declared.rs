@@ -8,7 +8,7 @@ use tidegate_ml::learner::Features;
 use tidegate_ml::transform::Pipeline;
 use tidegate_ml::{Expression, Model, ModelSpec, Result, Task, Transform};
 
-pub(crate) use DataType::{Boolean, Float64, Int64, Utf8};
+pub(crate) use DataType::{Boolean, Float64, Int64, Null, Utf8};
 
 /// Reads a transform as SQL has it: `ML_IMPUTER(x, 'mean') OVER ()`, with `[…]` for ARRAY.
 pub(crate) fn sql(text: &str) -> Expression {
@@ -66,12 +66,11 @@ pub(crate) fn spec(
     transforms: &[(&str, &str)],
     options: &[(&str, &str)],
 ) -> Result<ModelSpec> {
-    let task = if outputs[0].1 == Float64 { Task::Regression } else { Task::Classification };
-    let (task_name, algorithm) = match task {
-        Task::Regression => ("regression", "linear_regression"),
-        Task::Classification => ("classification", "logistic_regression"),
-    };
-    let given = [("provider", "tidegate"), ("task", task_name), ("algorithm", algorithm)];
+    let named = options.iter().find(|(key, _)| *key == "task").and_then(|(_, name)| Task::find(name));
+    let by_output = if outputs[0].1 == Float64 { Task::Regression } else { Task::Classification };
+    let task = named.unwrap_or(by_output);
+    let algorithm = if task == Task::Regression { "linear_regression" } else { "logistic_regression" };
+    let given = [("provider", "tidegate"), ("task", task.name()), ("algorithm", algorithm)];
     let options = given.iter().chain(options).map(|(key, value)| (key.to_string(), value.to_string())).collect();
     let transforms =
         transforms.iter().map(|(text, alias)| Transform { expression: sql(text), alias: alias.to_string() });

@@ -11,3 +11,4 @@ mod replicas;
 mod sequential;
 mod snapshots;
 mod transforms;
+mod unlabelled;

@@ -120,6 +120,7 @@ def classification(kind, rows):
     averages = AVERAGES if binary and kind != "text" else AVERAGES[1:]
     default = "binary" if kind == "flag" else "macro"
     simple = ["ML_ACCURACY", "ML_BALANCED_ACCURACY", "ML_KAPPA", "ML_MCC"]
+    simple += ["ML_ADJUSTED_RAND", "ML_HOMOGENEITY", "ML_COMPLETENESS", "ML_V_MEASURE"]
     averaged = ["ML_PRECISION", "ML_RECALL", "ML_F1", "ML_SPECIFICITY"]
     if not pairs:
         for name in simple + averaged:
@@ -132,6 +133,10 @@ def classification(kind, rows):
     yield "ML_BALANCED_ACCURACY", "", sk.balanced_accuracy_score(y, p)
     yield "ML_KAPPA", "", sk.cohen_kappa_score(y, p)
     yield "ML_MCC", "", sk.matthews_corrcoef(y, p)
+    yield "ML_ADJUSTED_RAND", "", sk.adjusted_rand_score(y, p)
+    yield "ML_HOMOGENEITY", "", sk.homogeneity_score(y, p)
+    yield "ML_COMPLETENESS", "", sk.completeness_score(y, p)
+    yield "ML_V_MEASURE", "", sk.v_measure_score(y, p)
     for average in averages:
         if average == "binary":
             chosen = {"labels": [positive], "average": "macro", "zero_division": 0}

@@ -34,6 +34,8 @@ const INPUT: Parameter =
     Parameter::required("INPUT", Kind::Table, "The rows. `TABLE t PARTITION BY key`: each key has a model of its own.");
 const MODEL: Parameter = Parameter::required("MODEL", Kind::Model, "The model.");
 const LABEL: Parameter = Parameter::required("LABEL", Kind::Descriptor, "The column that holds the true label.");
+const WEIGHT: Parameter =
+    Parameter::optional("WEIGHT", Kind::Descriptor, "How much the row counts, a number of at least 0.");
 const ARGS: Parameter = Parameter::optional(
     "ARGS",
     Kind::Descriptor,
@@ -54,16 +56,30 @@ pub static TABLE_FUNCTIONS: &[Signature] = &[
         parameters: &[
             INPUT,
             MODEL,
-            LABEL,
+            Parameter::optional(
+                "LABEL",
+                Kind::Descriptor,
+                "The column that holds the true label. Left out for tasks without labels, which learn every row at once.",
+            ),
             ARGS,
             Parameter::optional(
                 "LABEL_TIME",
                 Kind::Descriptor,
                 "When the label is known: the row is learned when the watermark passes it. Left out: at once.",
             ),
-            Parameter::optional("WEIGHT", Kind::Descriptor, "How much the row counts, a number of at least 0."),
+            WEIGHT,
             CONFIG,
         ],
+    },
+    Signature {
+        name: "ML_DETECT_ANOMALIES",
+        doc: "Scores every row by those before it, then learns it: ML_TRAIN of a model for 'anomaly_detection'. Gives the input's columns and the model's OUTPUT.",
+        parameters: &[INPUT, MODEL, ARGS, WEIGHT, CONFIG],
+    },
+    Signature {
+        name: "ML_DETECT_CHANGE",
+        doc: "Tells of every row whether a number has changed with it: ML_TRAIN of a model for 'change_detection'. `TABLE t PARTITION BY key` watches each key on its own. Gives the input's columns and the model's OUTPUT.",
+        parameters: &[INPUT, MODEL, ARGS, CONFIG],
     },
     Signature {
         name: "ML_PREDICT",
@@ -138,6 +154,8 @@ impl RelationPlanner for TableFunctions {
             "CUMULATE" => planner.window(WindowFunction::Cumulate)?,
             "SESSION" => planner.session()?,
             "ML_TRAIN" => planner.train()?,
+            "ML_DETECT_ANOMALIES" => planner.detect(Task::AnomalyDetection)?,
+            "ML_DETECT_CHANGE" => planner.detect(Task::ChangeDetection)?,
             "ML_PREDICT" => planner.predict()?.0,
             "ML_EVALUATE" => planner.report(ReportKind::Evaluation)?,
             "ML_CONFUSION_MATRIX" => planner.report(ReportKind::ConfusionMatrix)?,
@@ -302,10 +320,7 @@ impl CallPlanner<'_> {
                 "'training.parallelism' has no meaning with PARTITION BY, where each key's model learns from its rows: leave it out",
             );
         }
-        let Some(label) = self.single_column(schema, "LABEL")? else {
-            return self.refuse("LABEL", "expected a column");
-        };
-        self.check_label(schema, &model.spec, label)?;
+        let label = self.label(schema, &model.spec)?;
         let label_time = self.single_column(schema, "LABEL_TIME")?;
         let rowtime = rowtime(schema);
         if let Some(time) = label_time {
@@ -353,15 +368,45 @@ impl CallPlanner<'_> {
         }))
     }
 
+    /// A function that trains models for one task only.
+    fn detect(&mut self, task: Task) -> Result<LogicalPlan> {
+        if let Some(reference) = self.bound.model("MODEL")
+            && let Ok((model, _)) = self.models.for_training(reference)
+            && model.spec.task != task
+        {
+            let (name, own, wanted) = (&model.name, model.spec.task.name(), task.name());
+            return self.refuse("MODEL", format!("model '{name}' is for '{own}'; expected one for '{wanted}'"));
+        }
+        self.train()
+    }
+
+    /// The column of the label, which there is where the task has labels.
+    fn label(&self, schema: &DFSchema, spec: &ModelSpec) -> Result<Option<usize>> {
+        let task = spec.task.name();
+        match (self.single_column(schema, "LABEL")?, spec.task.has_labels()) {
+            (Some(label), true) => self.check_label(schema, spec, label).map(|()| Some(label)),
+            (None, false) if self.bound.get("LABEL_TIME").is_some() => self.refuse(
+                "LABEL_TIME",
+                format!("model '{}' is for '{task}', which has no labels: leave it out", spec.name),
+            ),
+            (None, false) => Ok(None),
+            (None, true) => self.refuse(
+                "LABEL",
+                format!(
+                    "model '{}' is for '{task}' and learns from a label: expected LABEL => DESCRIPTOR(column)",
+                    spec.name
+                ),
+            ),
+            (Some(_), false) => self.refuse(
+                "LABEL",
+                format!("model '{}' is for '{task}', which has no labels: leave LABEL out", spec.name),
+            ),
+        }
+    }
+
     fn check_label(&self, schema: &DFSchema, spec: &ModelSpec, label: usize) -> Result<()> {
         let data_type = schema.field(label).data_type();
-        let fits = match spec.label {
-            tidegate_ml::LabelKind::Boolean => *data_type == DataType::Boolean || data_type.is_integer(),
-            tidegate_ml::LabelKind::Integer => data_type.is_integer(),
-            tidegate_ml::LabelKind::Text => data_type.is_string(),
-            tidegate_ml::LabelKind::Number => data_type.is_numeric(),
-        };
-        if fits {
+        if spec.label.takes(data_type) {
             return Ok(());
         }
         let predicted = spec.outputs.first().map(|output| output.name.as_str()).unwrap_or_default();
@@ -412,6 +457,17 @@ impl CallPlanner<'_> {
         let (input, model) = self.predict()?;
         let spec = model.model.spec();
         let schema = input.schema();
+        if !spec.task.has_labels() {
+            return self.refuse(
+                "MODEL",
+                format!(
+                    "model '{}' is for '{}', which has no labels to measure it by; where you have some, use aggregates over \
+                     ML_PREDICT, such as ML_ROC_AUC(label, score)",
+                    spec.name,
+                    spec.task.name()
+                ),
+            );
+        }
         if kind != ReportKind::Evaluation && spec.task != Task::Classification {
             return self.refuse("MODEL", format!("model '{}' is not a classifier", spec.name));
         }

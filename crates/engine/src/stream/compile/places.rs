@@ -76,8 +76,10 @@ pub(super) fn training(node: &TrainNode) -> Description {
                     .map(|transform| format!("{} AS {}", transform.expression, transform.alias))
                     .collect(),
             ),
-        )
-        .on("label", column(&node.label));
+        );
+    if let Some(label) = &node.label {
+        description = description.on("label", column(label));
+    }
     let training = &node.model.0.training;
     for name in ["training.parallelism", "training.sync-rows", "keyed.unknown"] {
         // Left out where they mean nothing: of one model, and of models without a key.

@@ -49,7 +49,7 @@ impl<T: Tree> Bagging<T> {
         match self.shape {
             Shape::Classes { classes } => classes,
             Shape::Binary => 2,
-            Shape::Number => 0,
+            Shape::Number | Shape::Unlabelled => 0,
         }
     }
 

@@ -105,7 +105,7 @@ pub static LOGISTIC_REGRESSION: LearnerDef = LearnerDef {
     make: |options, shape| match shape {
         Shape::Binary => single(Log, options, true),
         Shape::Classes { classes } => multiclass(Softmax, options, classes),
-        Shape::Number => Err(wrong_task("logistic_regression", "classification")),
+        Shape::Number | Shape::Unlabelled => Err(wrong_task("logistic_regression", "classification")),
     },
 };
 
@@ -177,7 +177,7 @@ pub static PASSIVE_AGGRESSIVE: LearnerDef = LearnerDef {
         };
         let settings = Settings::passive_aggressive(options)?;
         let (unused, task) = match shape {
-            Shape::Number => ("class_weight", "classification"),
+            Shape::Number | Shape::Unlabelled => ("class_weight", "classification"),
             _ => ("insensitive_epsilon", "regression"),
         };
         if options.is_given(unused) {
@@ -188,7 +188,9 @@ pub static PASSIVE_AGGRESSIVE: LearnerDef = LearnerDef {
             Shape::Classes { classes } => {
                 Box::new(Multiclass::new(OneVsRest(Classification(variant)), Sgd, settings, classes))
             }
-            Shape::Number => Box::new(Single::new(Regression(variant, insensitive(options)), Sgd, settings, false)),
+            Shape::Number | Shape::Unlabelled => {
+                Box::new(Single::new(Regression(variant, insensitive(options)), Sgd, settings, false))
+            }
         })
     },
 };
@@ -206,7 +208,7 @@ fn classifier(algorithm: &str, loss: impl Loss, options: &Options, shape: Shape)
     match shape {
         Shape::Binary => single(loss, options, true),
         Shape::Classes { classes } => multiclass(OneVsRest(loss), options, classes),
-        Shape::Number => Err(wrong_task(algorithm, "classification")),
+        Shape::Number | Shape::Unlabelled => Err(wrong_task(algorithm, "classification")),
     }
 }
 

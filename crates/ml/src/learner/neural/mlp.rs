@@ -62,7 +62,7 @@ struct Saved<L> {
 fn outputs_of(shape: Shape) -> usize {
     match shape {
         Shape::Classes { classes } => classes,
-        Shape::Binary | Shape::Number => 1,
+        Shape::Binary | Shape::Number | Shape::Unlabelled => 1,
     }
 }
 
@@ -99,7 +99,7 @@ impl Mlp {
     fn push_scores(shape: Shape, outputs: &[f32], active: &[bool], scores: &mut Vec<f64>) {
         match shape {
             Shape::Binary => scores.push(sigmoid(read(outputs[0]))),
-            Shape::Number => scores.push(read(outputs[0])),
+            Shape::Number | Shape::Unlabelled => scores.push(read(outputs[0])),
             Shape::Classes { classes } => {
                 let first = scores.len();
                 scores.extend(outputs[..classes].iter().map(|output| read(*output)));
@@ -227,7 +227,7 @@ impl Learned {
             let bounded = |slope: f64| (slope * share).clamp(-SLOPE_MAX, SLOPE_MAX) as f32;
             match shape {
                 Shape::Binary => slopes[0] = bounded(sigmoid(read(outputs[0])) - target),
-                Shape::Number => {
+                Shape::Number | Shape::Unlabelled => {
                     let error = read(outputs[0]) - target;
                     slopes[0] = bounded(error.clamp(-settings.huber_epsilon, settings.huber_epsilon));
                 }
@@ -254,7 +254,9 @@ impl Learned {
         let targets = &self.batch.targets;
         let bound = f64::from(VALUE_MAX);
         let fits = match shape {
-            Shape::Number => self.active.is_empty() && targets.iter().all(|target| target.abs() <= bound),
+            Shape::Number | Shape::Unlabelled => {
+                self.active.is_empty() && targets.iter().all(|target| target.abs() <= bound)
+            }
             Shape::Binary => self.active.is_empty() && targets.iter().all(|target| (0.0..=1.0).contains(target)),
             Shape::Classes { classes } => {
                 let is_met = |target: &f64| *target >= 0.0 && self.active.get(*target as usize) == Some(&true);
@@ -460,7 +462,7 @@ impl Mlp {
             Self::push_scores(self.shape, &work.outputs()[row * stride..], &self.learned.active, &mut scores);
             sum += weight
                 * match self.shape {
-                    Shape::Number => 0.5 * (scores[0] - target) * (scores[0] - target),
+                    Shape::Number | Shape::Unlabelled => 0.5 * (scores[0] - target) * (scores[0] - target),
                     Shape::Binary => -(if *target == 1.0 { scores[0] } else { 1.0 - scores[0] }).ln(),
                     Shape::Classes { .. } => -scores[*target as usize].ln(),
                 };

@@ -60,7 +60,9 @@ fn huge_features_never_give_nan() {
         let y: Vec<f64> = match shape {
             Shape::Binary => (0..200).map(|i| f64::from(u8::from(i % 3 == 0))).collect(),
             Shape::Classes { .. } => (0..200).map(|i| f64::from(i % 3)).collect(),
-            Shape::Number => (0..200).map(|i| sizes[i as usize * 5 % sizes.len()]).collect::<Vec<f64>>(),
+            Shape::Number | Shape::Unlabelled => {
+                (0..200).map(|i| sizes[i as usize * 5 % sizes.len()]).collect::<Vec<f64>>()
+            }
         };
         for weights in [&[][..], &weights] {
             for _ in 0..3 {

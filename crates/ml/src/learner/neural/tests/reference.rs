@@ -100,7 +100,7 @@ fn gradients_agree_with_differences() {
         let y: Vec<f64> = match shape {
             Shape::Binary => (0..16).map(|i| f64::from(u8::from(noise(i + 7) > 0.0))).collect(),
             Shape::Classes { .. } => (0..16).map(|i| (i % 3) as f64).collect(),
-            Shape::Number => (0..16).map(|i| noise(i + 9) * 2.0).collect(),
+            Shape::Number | Shape::Unlabelled => (0..16).map(|i| noise(i + 9) * 2.0).collect(),
         };
         let weights: Vec<f64> = (0..16).map(|i| [1.0, 0.5, 2.0][i % 3]).collect();
         let mut learner = make(&options, shape, &kinds);

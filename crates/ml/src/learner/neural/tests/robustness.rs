@@ -41,7 +41,9 @@ fn any_numbers_give_finite_weights() {
             let y: Vec<f64> = match shape {
                 Shape::Binary => (0..200).map(|i| f64::from(u8::from(i % 3 == 0))).collect(),
                 Shape::Classes { .. } => (0..200).map(|i| f64::from(i % 3)).collect(),
-                Shape::Number => (0..200).map(|i| [1e150, -1e30, 1.0, 0.0, -1e200][i % 5]).collect(),
+                Shape::Number | Shape::Unlabelled => {
+                    (0..200).map(|i| [1e150, -1e30, 1.0, 0.0, -1e200][i % 5]).collect()
+                }
             };
             for weights in [&[][..], &weights] {
                 for _ in 0..3 {
