@@ -1,9 +1,10 @@
-//! The options of Hoeffding trees for classes, declared and read.
+//! The options of trees, declared and read.
 
 use tidegate_options::{Kind, OptionDef, Options};
 
 use super::criterion::Criterion;
-use super::regressor::LeafModel;
+use super::regression_leaf::LeafModel;
+use crate::drift::{Direction, PageHinkleySettings};
 
 const SHARE: Kind = Kind::Float { min: 0.0, max: 1.0 };
 
@@ -225,6 +226,69 @@ impl RegressorSettings {
             min_branch_share: options.float("min_branch_share"),
             max_depth: max_depth(options),
             max_memory: max_memory(options),
+        }
+    }
+}
+
+/// What FIMT-DD takes besides.
+pub(super) const CHANGE: &[OptionDef] = &[
+    OptionDef::new(
+        "drift_threshold",
+        Kind::Float { min: 0.0, max: 1e6 },
+        "50",
+        "How far the errors below a split may add up above their mean until a new branch begins to grow, in deviations of the \
+         targets (lambda of Page and Hinkley).",
+    ),
+    OptionDef::new(
+        "drift_delta",
+        Kind::Float { min: 0.0, max: 1e6 },
+        "0.005",
+        "Errors above their mean by up to this are none, in deviations of the targets (delta of Page and Hinkley).",
+    ),
+    OptionDef::new(
+        "fading_factor",
+        SHARE,
+        "0.995",
+        "How much of its squared errors a branch keeps with each row, when it is compared with the new one.",
+    ),
+    OptionDef::new(
+        "comparison_period",
+        Kind::Int { min: 1, max: 1_000_000_000 },
+        "150",
+        "Rows between two comparisons of a branch with the new one.",
+    ),
+    OptionDef::new(
+        "alternate_period",
+        Kind::Int { min: 1, max: 1_000_000_000 },
+        "1500",
+        "Rows after which a new branch that has not become better is dropped.",
+    ),
+];
+
+/// The options of FIMT-DD, read.
+#[derive(Debug, Clone)]
+pub(super) struct ChangeSettings {
+    pub(super) test: PageHinkleySettings,
+    pub(super) fading_factor: f64,
+    pub(super) comparison_period: u64,
+    pub(super) alternate_period: u64,
+}
+
+impl ChangeSettings {
+    /// From options with [`CHANGE`].
+    pub(super) fn new(options: &Options) -> Self {
+        Self {
+            // The paper's test forgets nothing.
+            test: PageHinkleySettings {
+                threshold: options.float("drift_threshold"),
+                delta: options.float("drift_delta"),
+                alpha: 1.0,
+                mode: Direction::Up,
+                ..PageHinkleySettings::default()
+            },
+            fading_factor: options.float("fading_factor"),
+            comparison_period: options.int("comparison_period").unsigned_abs(),
+            alternate_period: options.int("alternate_period").unsigned_abs(),
         }
     }
 }
