@@ -13,12 +13,13 @@
 //!
 //! **Cost a row.** The way down, then a pass over the leaf's features to learn and, with naive Bayes, one a class to predict;
 //! a look for splits every grace period. **Memory.** A leaf has 48 bytes a number and class met there, 8 a category and class;
-//! `max_memory` bounds a tree.
+//! with histograms 8 more a bin and class; `max_memory` bounds a tree.
 //!
 //! **Merging.** None: two trees that have split differently have no common shape. Train one tree, or a forest.
 
 mod adaptive;
 mod arena;
+mod class_histogram;
 mod criterion;
 mod efdt;
 mod fimt_dd;
@@ -28,6 +29,7 @@ mod leaf;
 mod linear;
 mod moments;
 mod nodes;
+mod observer;
 mod regression_leaf;
 mod regressor;
 mod settings;

@@ -8,6 +8,12 @@ use crate::drift::{Direction, PageHinkleySettings};
 
 const SHARE: Kind = Kind::Float { min: 0.0, max: 1.0 };
 
+const BINS: OptionDef = OptionDef::new(
+    "bins",
+    Kind::Int { min: 2, max: 10_000 },
+    "64",
+    "Most bins of the values of a number in a leaf, where there is a histogram.",
+);
 const BINARY_SPLITS: OptionDef = OptionDef::new(
     "binary_splits",
     Kind::Bool,
@@ -40,11 +46,19 @@ pub(in crate::learner) const GROWTH: &[OptionDef] = &[
         "How a leaf predicts; adaptive: by whichever of the two has been right more often in the leaf.",
     ),
     OptionDef::new(
+        "numeric_observer",
+        Kind::Choice(&["gaussian", "histogram"]),
+        "gaussian",
+        "What thresholds of a number are found by: a normal distribution a class, or a histogram, which is slower, finds \
+         bands and minds no outlier.",
+    ),
+    OptionDef::new(
         "numeric_splits",
         Kind::Int { min: 1, max: 1000 },
         "10",
-        "How many thresholds between the least and the most value of a number are tried.",
+        "How many thresholds between the least and the most value of a number are tried by 'gaussian'.",
     ),
+    BINS,
     BINARY_SPLITS,
     LEAF_CATEGORIES,
     MIN_BRANCH_SHARE,
@@ -85,11 +99,19 @@ pub(super) enum LeafPrediction {
     Adaptive,
 }
 
+/// What thresholds of a number are found by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NumericObserver {
+    Gaussian,
+    Histogram { bins: usize },
+}
+
 /// The options, read.
 #[derive(Debug, Clone)]
 pub(in crate::learner) struct Settings {
     pub(super) criterion: Criterion,
     pub(super) leaf_prediction: LeafPrediction,
+    pub(super) numeric_observer: NumericObserver,
     pub(super) grace_period: f64,
     pub(super) split_confidence: f64,
     pub(super) tie_threshold: f64,
@@ -126,6 +148,10 @@ impl Settings {
                 "majority_class" => LeafPrediction::MajorityClass,
                 "naive_bayes" => LeafPrediction::NaiveBayes,
                 _ => LeafPrediction::Adaptive,
+            },
+            numeric_observer: match options.text("numeric_observer") {
+                "histogram" => NumericObserver::Histogram { bins: count(options, "bins") },
+                _ => NumericObserver::Gaussian,
             },
             grace_period: options.int("grace_period") as f64,
             split_confidence: options.float("split_confidence").max(1e-300),
@@ -179,7 +205,7 @@ pub(in crate::learner) const REGRESSOR: &[OptionDef] = &[
         "0.2",
         "How far the linear model of a leaf moves at each row, of all the way to the target.",
     ),
-    OptionDef::new("bins", Kind::Int { min: 2, max: 10_000 }, "64", "Most bins of the values of a number in a leaf."),
+    BINS,
     BINARY_SPLITS,
     LEAF_CATEGORIES,
     MIN_BRANCH_SHARE,
