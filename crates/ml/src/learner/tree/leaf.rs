@@ -117,17 +117,18 @@ impl Leaf {
         let adaptive = settings.leaf_prediction == LeafPrediction::Adaptive;
         let by_majority = adaptive && self.majority_right > self.bayes_right;
         let mut guess = Guess::default();
+        let mut knows = false;
         if both || !by_majority {
             let columns = self.columns(all);
             let numbers = columns.gather(x, numbers);
-            if observed.evidence.posterior(numbers, x, columns, &self.counts, probabilities) {
-                guess.bayes = largest(probabilities);
-            }
+            knows = observed.evidence.posterior(numbers, x, columns, &self.counts, probabilities);
+            // Where naive Bayes knows nothing it says what the classes' shares say, as in a new leaf: it is not wrong there.
+            guess.bayes = if knows { largest(probabilities) } else { largest(&self.counts) };
         }
         if both && adaptive {
             guess.majority = largest(&self.counts);
         }
-        if by_majority || guess.bayes.is_none() {
+        if by_majority || !knows {
             self.shares(probabilities);
         }
         guess
@@ -190,5 +191,26 @@ impl Scratch {
     /// The buffer for numbers.
     pub(super) fn numbers(&mut self) -> &mut Vec<f64> {
         &mut self.numbers
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tidegate_options::resolve;
+
+    use super::*;
+    use crate::learner::tree::HOEFFDING_TREE;
+
+    #[test]
+    fn naive_bayes_is_not_wrong_where_it_knows_nothing() {
+        let settings = Settings::new(&resolve(HOEFFDING_TREE.options, []).unwrap());
+        let columns = Columns::all(&[FeatureKind::Number]);
+        let mut leaf = Leaf::new(vec![5.0, 1.0], 1, None);
+        let (mut numbers, mut probabilities) = (Vec::new(), [0.0; 2]);
+        let guess = leaf.predict(&[0.3], &columns, &settings, true, &mut numbers, &mut probabilities);
+        assert_eq!((guess.majority, guess.bayes), (Some(0), Some(0)));
+        assert_eq!(probabilities, [5.0 / 6.0, 1.0 / 6.0]);
+        leaf.learn(&[0.3], &columns, &settings, (0, 6.0), guess, &mut numbers);
+        assert_eq!((leaf.majority_right, leaf.bayes_right), (6.0, 6.0));
     }
 }
