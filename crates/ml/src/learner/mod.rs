@@ -44,6 +44,7 @@ pub static LEARNERS: &[&LearnerDef] = &[
     &tree::HOEFFDING_ADAPTIVE_TREE,
     &tree::EFDT,
     &tree::HOEFFDING_TREE_REGRESSOR,
+    &tree::FIMT_DD,
     &ensemble::ONLINE_BAGGING,
     &ensemble::ADAPTIVE_RANDOM_FOREST,
     &ensemble::ADAPTIVE_RANDOM_FOREST_REGRESSOR,

@@ -15,12 +15,13 @@ use serde::{Deserialize, Serialize};
 use super::arena::Arena;
 use super::hoeffding::is_time_to_count;
 use super::leaf::{Guess, Leaf, Scratch, largest};
+use super::observer::Observed;
 use super::settings::Settings;
 use super::split::Contest;
 use crate::block::Row;
 use crate::drift::{Adwin, AdwinSettings, Detector};
 use crate::learner::FeatureKind;
-use crate::learner::bayes::{Columns, Evidence};
+use crate::learner::bayes::Columns;
 use crate::learner::poisson::Poisson;
 use crate::learner::row_model::RowModel;
 use crate::snapshot::SnapshotError;
@@ -205,7 +206,7 @@ impl AdaptiveTree {
         let weight = weight * f64::from(times);
         leaf.learn(x, &self.columns, &self.settings, (class, weight), guess, scratch.numbers());
         let seen = leaf.weight();
-        if leaf.evidence.is_some() && seen - leaf.looked_at >= self.settings.grace_period {
+        if leaf.observed.is_some() && seen - leaf.looked_at >= self.settings.grace_period {
             leaf.looked_at = seen;
             self.look_for_split(node, seen);
         }
@@ -213,11 +214,11 @@ impl AdaptiveTree {
 
     fn look_for_split(&mut self, node: u32, seen: f64) {
         let Some(leaf) = &self.grown.nodes.at(node).data.leaf else { return };
-        let Some(evidence) = &leaf.evidence else { return };
+        let Some(observed) = &leaf.observed else { return };
         if leaf.is_pure() || leaf.depth >= self.settings.max_depth {
             return;
         }
-        self.contest.hold(evidence, &self.columns, self.grown.classes, &self.settings);
+        self.contest.hold(observed, &self.columns, self.grown.classes, &self.settings);
         let bound = self.settings.bound(&leaf.counts, seen);
         let Some(best) = &self.contest.best else { return };
         if best.merit - self.contest.second <= bound && bound >= self.settings.tie_threshold {
@@ -249,8 +250,8 @@ impl AdaptiveTree {
             self.grown.nodes.iter_mut().filter_map(|node| node.data.leaf.as_mut()).collect();
         order.sort_by(|a, b| a.promise().total_cmp(&b.promise()));
         for leaf in order {
-            over = over.saturating_sub(leaf.evidence.as_ref().map_or(0, Evidence::heap_bytes));
-            leaf.evidence = None;
+            over = over.saturating_sub(leaf.observed.as_ref().map_or(0, Observed::heap_bytes));
+            leaf.observed = None;
             if over == 0 {
                 break;
             }
@@ -291,7 +292,7 @@ impl RowModel for AdaptiveTree {
             return Err(SnapshotError::Content("a tree whose classes are other ones".to_string()));
         }
         state.nodes.check(self.kinds.len(), |node| {
-            let fits = |leaf: &Leaf| leaf.fits(&self.columns, &self.kinds, state.classes);
+            let fits = |leaf: &Leaf| leaf.fits(&self.columns, &self.kinds, state.classes, &self.settings);
             node.split.is_none() == node.data.leaf.is_some() && node.data.leaf.as_ref().is_none_or(fits)
         })?;
         self.grown = state;

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::arena::Arena;
 use super::hoeffding::is_time_to_count;
 use super::leaf::{Guess, Leaf, Scratch};
+use super::observer::Observed;
 use super::settings::Settings;
 use super::split::{Contest, Question, Split};
 use crate::block::Row;
@@ -68,7 +69,7 @@ impl Efdt {
             here.learn(x, &self.columns, &self.settings, (class, weight), guess, scratch.numbers());
             let seen = here.weight();
             let period = if next.is_none() { self.settings.grace_period } else { self.reevaluation_period };
-            if here.evidence.is_some() && seen - here.looked_at >= period {
+            if here.observed.is_some() && seen - here.looked_at >= period {
                 here.looked_at = seen;
                 if self.look_for_split(node) {
                     // What hung here is gone; the row was learned on the way to it.
@@ -86,11 +87,11 @@ impl Efdt {
     fn look_for_split(&mut self, node: u32) -> bool {
         let here = self.grown.nodes.at(node);
         let (present, leaf) = (here.split.map(|(split, _)| split), &here.data);
-        let Some(evidence) = &leaf.evidence else { return false };
+        let Some(observed) = &leaf.observed else { return false };
         if leaf.is_pure() || (present.is_none() && leaf.depth >= self.settings.max_depth) {
             return false;
         }
-        self.contest.hold(evidence, &self.columns, self.grown.classes, &self.settings);
+        self.contest.hold(observed, &self.columns, self.grown.classes, &self.settings);
         let (bound, tie) = (self.settings.bound(&leaf.counts, leaf.weight()), self.settings.tie_threshold);
         let Some(present) = present else {
             let splits = self.contest.best.as_ref().is_some_and(|best| best.merit > bound || bound < tie);
@@ -105,7 +106,7 @@ impl Efdt {
             return false;
         }
         let most = best.merit;
-        let merit = self.contest.merit_of(&present, evidence, &self.columns, self.grown.classes, &self.settings);
+        let merit = self.contest.merit_of(&present, observed, &self.columns, self.grown.classes, &self.settings);
         let margin = most - merit;
         (margin > bound || (bound < tie && margin > tie / 2.0)) && self.split(node)
     }
@@ -133,15 +134,15 @@ impl Efdt {
         if bytes <= self.settings.max_memory {
             return;
         }
-        let evidence = |leaf: &Leaf| leaf.evidence.as_ref().map_or(0, crate::learner::bayes::Evidence::heap_bytes);
+        let bytes_of = |leaf: &Leaf| leaf.observed.as_ref().map_or(0, Observed::heap_bytes);
         let mut order: Vec<(f64, usize)> =
             self.grown.nodes.iter().enumerate().map(|(at, node)| (node.data.promise(), at)).collect();
         order.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
         let mut over = bytes - self.settings.max_memory;
         for (_, at) in order {
             let leaf = &mut self.grown.nodes.at_mut(at as u32).data;
-            over = over.saturating_sub(evidence(leaf));
-            leaf.evidence = None;
+            over = over.saturating_sub(bytes_of(leaf));
+            leaf.observed = None;
             if over == 0 {
                 break;
             }
@@ -188,7 +189,7 @@ impl RowModel for Efdt {
         if state.classes != self.grown.classes {
             return Err(SnapshotError::Content("a tree whose classes are other ones".to_string()));
         }
-        let fits = |leaf: &Leaf| leaf.fits(&self.columns, &self.kinds, state.classes);
+        let fits = |leaf: &Leaf| leaf.fits(&self.columns, &self.kinds, state.classes, &self.settings);
         state.nodes.check(self.kinds.len(), |node| fits(&node.data))?;
         self.grown = state;
         Ok(())

@@ -8,6 +8,47 @@ use serde::{Deserialize, Serialize};
 
 use super::moments::Moments;
 
+/// How a histogram takes in a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Into this bin, whose mean it is or moves.
+    Join(usize),
+    /// As a bin of its own at this place, once `unite` and the bin after it have become one.
+    Insert { unite: Option<usize>, place: usize },
+}
+
+/// How bins at these places, in order, take in a value when there can be so many.
+#[inline]
+pub(super) fn step(at: &[f64], x: f64, bins: usize) -> Step {
+    let place = at.partition_point(|at| *at < x);
+    if at.get(place) == Some(&x) {
+        return Step::Join(place);
+    }
+    if at.len() < bins {
+        return Step::Insert { unite: None, place };
+    }
+    let to_next = at.get(place).map_or(f64::INFINITY, |next| next - x);
+    let to_last = if place > 0 { x - at[place - 1] } else { f64::INFINITY };
+    let (pair, gap) = nearest_pair(at);
+    if to_next.min(to_last) <= gap {
+        return Step::Join(if to_next < to_last { place } else { place - 1 });
+    }
+    Step::Insert { unite: Some(pair), place: if pair < place { place - 1 } else { place } }
+}
+
+/// The first of the two bins that lie nearest, and how near.
+#[inline]
+fn nearest_pair(at: &[f64]) -> (usize, f64) {
+    let mut least = (0, f64::INFINITY);
+    for (i, pair) in at.windows(2).enumerate() {
+        let gap = pair[1] - pair[0];
+        if gap < least.1 {
+            least = (i, gap);
+        }
+    }
+    least
+}
+
 /// A number's values, in order, and the targets of each.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Histogram {
@@ -21,25 +62,18 @@ impl Histogram {
         if x.is_nan() {
             return;
         }
-        let place = self.at.partition_point(|at| *at < x);
-        if self.at.get(place) == Some(&x) {
-            self.targets[place].learn(y, weight);
-            return;
-        }
-        if self.at.len() >= bins {
-            let to_next = self.at.get(place).map_or(f64::INFINITY, |next| next - x);
-            let to_last = if place > 0 { x - self.at[place - 1] } else { f64::INFINITY };
-            let (pair, gap) = self.nearest_pair();
-            if to_next.min(to_last) <= gap {
-                let bin = if to_next < to_last { place } else { place - 1 };
+        match step(&self.at, x, bins) {
+            Step::Join(bin) => {
                 self.targets[bin].learn(y, weight);
                 self.at[bin] += (x - self.at[bin]) * (weight / self.targets[bin].weight);
-                return;
             }
-            self.unite(pair);
-            return self.insert(if pair < place { place - 1 } else { place }, x, y, weight);
+            Step::Insert { unite, place } => {
+                if let Some(pair) = unite {
+                    self.unite(pair);
+                }
+                self.insert(place, x, y, weight);
+            }
         }
-        self.insert(place, x, y, weight);
     }
 
     fn insert(&mut self, place: usize, x: f64, y: f64, weight: f64) {
@@ -47,18 +81,6 @@ impl Histogram {
         targets.learn(y, weight);
         self.at.insert(place, x);
         self.targets.insert(place, targets);
-    }
-
-    /// The first of the two bins that lie nearest, and how near.
-    fn nearest_pair(&self) -> (usize, f64) {
-        let mut least = (0, f64::INFINITY);
-        for (i, pair) in self.at.windows(2).enumerate() {
-            let gap = pair[1] - pair[0];
-            if gap < least.1 {
-                least = (i, gap);
-            }
-        }
-        least
     }
 
     /// Makes one of a bin and the next.

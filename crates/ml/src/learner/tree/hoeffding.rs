@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::Tree;
 use super::leaf::{Guess, Leaf, Scratch};
 use super::nodes::{Nodes, Place};
+use super::observer::Observed;
 use super::settings::Settings;
 use super::split::Contest;
 use crate::block::Row;
@@ -139,7 +140,7 @@ impl HoeffdingTree {
     fn learn_at(&mut self, place: Place, x: &[f64], class: usize, weight: f64, guess: Guess, scratch: &mut Scratch) {
         let here = &mut self.grown.leaves[place.leaf];
         here.learn(x, &self.columns, &self.settings, (class, weight), guess, scratch.numbers());
-        if here.evidence.is_some() {
+        if here.observed.is_some() {
             let seen = here.weight();
             if seen - here.looked_at >= self.settings.grace_period {
                 here.looked_at = seen;
@@ -150,12 +151,12 @@ impl HoeffdingTree {
 
     fn look_for_split(&mut self, place: Place, seen: f64) {
         let here = &self.grown.leaves[place.leaf];
-        let Some(evidence) = &here.evidence else { return };
+        let Some(observed) = &here.observed else { return };
         if here.is_pure() || here.depth >= self.settings.max_depth {
             return;
         }
         let columns = here.columns.as_ref().unwrap_or(&self.columns);
-        self.contest.hold(evidence, columns, self.grown.classes, &self.settings);
+        self.contest.hold(observed, columns, self.grown.classes, &self.settings);
         let bound = self.settings.bound(&here.counts, seen);
         let Some(best) = &self.contest.best else { return };
         if best.merit - self.contest.second > bound || bound < self.settings.tie_threshold {
@@ -189,8 +190,8 @@ impl HoeffdingTree {
             return;
         }
         let grown = &mut self.grown;
-        let active = grown.leaves.iter().filter(|leaf| leaf.evidence.is_some());
-        let of_evidence: usize = active.clone().filter_map(|leaf| Some(leaf.evidence.as_ref()?.heap_bytes())).sum();
+        let active = grown.leaves.iter().filter(|leaf| leaf.observed.is_some());
+        let of_evidence: usize = active.clone().filter_map(|leaf| Some(leaf.observed.as_ref()?.heap_bytes())).sum();
         let each = of_evidence / active.count().max(1) + 1;
         let room = self.settings.max_memory.saturating_sub(bytes - of_evidence) / each;
         let mut order: Vec<usize> = (0..grown.leaves.len()).collect();
@@ -198,13 +199,13 @@ impl HoeffdingTree {
         for (rank, leaf) in order.into_iter().enumerate() {
             let leaf = &mut grown.leaves[leaf];
             if rank >= room {
-                leaf.evidence = None;
-            } else if leaf.evidence.is_none() {
-                leaf.evidence = Some(crate::learner::bayes::Evidence::default());
+                leaf.observed = None;
+            } else if leaf.observed.is_none() {
+                leaf.observed = Some(Observed::default());
                 leaf.looked_at = leaf.weight();
             }
         }
-        grown.stopped = grown.leaves.iter().filter(|leaf| leaf.evidence.is_none()).count();
+        grown.stopped = grown.leaves.iter().filter(|leaf| leaf.observed.is_none()).count();
     }
 }
 
@@ -254,7 +255,7 @@ impl RowModel for HoeffdingTree {
         state.nodes.check(state.leaves.len(), self.kinds.len())?;
         let seed = std::mem::replace(&mut self.grown.seed, state.seed);
         self.settle_columns();
-        if !state.leaves.iter().all(|leaf| leaf.fits(&self.columns, &self.kinds, state.classes)) {
+        if !state.leaves.iter().all(|leaf| leaf.fits(&self.columns, &self.kinds, state.classes, &self.settings)) {
             self.grown.seed = seed;
             self.settle_columns();
             return wrong("leaves do not fit the features");

@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::observer::Observed;
 use super::settings::{LeafPrediction, Settings};
-use crate::learner::bayes::{Columns, Evidence};
+use crate::learner::FeatureKind;
+use crate::learner::bayes::Columns;
 
 /// A leaf of a tree for classes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -11,7 +13,7 @@ pub(super) struct Leaf {
     /// The weight of each class that came here, or to where the leaf was split off, as far as that is known.
     pub(super) counts: Vec<f64>,
     /// What was learned since. `None`: the leaf has stopped looking for splits.
-    pub(super) evidence: Option<Evidence>,
+    pub(super) observed: Option<Observed>,
     /// The features it looks at, where they are not all.
     pub(super) columns: Option<Columns>,
     /// Splits above it.
@@ -57,7 +59,7 @@ impl Leaf {
         let looked_at = counts.iter().sum();
         Self {
             counts,
-            evidence: Some(Evidence::default()),
+            observed: Some(Observed::default()),
             columns,
             depth,
             looked_at,
@@ -106,8 +108,8 @@ impl Leaf {
         numbers: &mut Vec<f64>,
         probabilities: &mut [f64],
     ) -> Guess {
-        let Some(evidence) =
-            self.evidence.as_ref().filter(|_| settings.leaf_prediction != LeafPrediction::MajorityClass)
+        let Some(observed) =
+            self.observed.as_ref().filter(|_| settings.leaf_prediction != LeafPrediction::MajorityClass)
         else {
             self.shares(probabilities);
             return Guess::default();
@@ -115,17 +117,18 @@ impl Leaf {
         let adaptive = settings.leaf_prediction == LeafPrediction::Adaptive;
         let by_majority = adaptive && self.majority_right > self.bayes_right;
         let mut guess = Guess::default();
+        let mut knows = false;
         if both || !by_majority {
             let columns = self.columns(all);
             let numbers = columns.gather(x, numbers);
-            if evidence.posterior(numbers, x, columns, &self.counts, probabilities) {
-                guess.bayes = largest(probabilities);
-            }
+            knows = observed.evidence.posterior(numbers, x, columns, &self.counts, probabilities);
+            // Where naive Bayes knows nothing it says what the classes' shares say, as in a new leaf: it is not wrong there.
+            guess.bayes = if knows { largest(probabilities) } else { largest(&self.counts) };
         }
         if both && adaptive {
             guess.majority = largest(&self.counts);
         }
-        if by_majority || guess.bayes.is_none() {
+        if by_majority || !knows {
             self.shares(probabilities);
         }
         guess
@@ -146,7 +149,7 @@ impl Leaf {
             self.counts.resize(class + 1, 0.0);
         }
         self.counts[class] += weight;
-        let Some(evidence) = &mut self.evidence else { return };
+        let Some(observed) = &mut self.observed else { return };
         if guess.majority == Some(class) {
             self.majority_right += weight;
         }
@@ -155,18 +158,18 @@ impl Leaf {
         }
         let columns = self.columns.as_ref().unwrap_or(all);
         let numbers = columns.gather(x, numbers);
-        evidence.learn(numbers, x, columns, class, weight, settings.leaf_categories);
+        observed.learn(numbers, x, columns, (class, weight), settings);
         if settings.leaf_prediction != LeafPrediction::MajorityClass {
-            evidence.refresh();
+            observed.evidence.refresh();
         }
     }
 
     /// Whether it is a leaf of a tree with these features and classes.
-    pub(super) fn fits(&self, all: &Columns, kinds: &[crate::learner::FeatureKind], classes: usize) -> bool {
+    pub(super) fn fits(&self, all: &Columns, kinds: &[FeatureKind], classes: usize, settings: &Settings) -> bool {
         let columns = self.columns(all);
         columns.fits(kinds)
             && self.counts.len() <= classes
-            && self.evidence.as_ref().is_none_or(|evidence| evidence.fits(columns, classes))
+            && self.observed.as_ref().is_none_or(|observed| observed.fits(columns, classes, settings))
     }
 
     /// Bytes of memory.
@@ -174,7 +177,7 @@ impl Leaf {
         size_of::<Self>()
             + self.counts.capacity() * size_of::<f64>()
             + self.columns.as_ref().map_or(0, Columns::heap_bytes)
-            + self.evidence.as_ref().map_or(0, Evidence::heap_bytes)
+            + self.observed.as_ref().map_or(0, Observed::heap_bytes)
     }
 }
 
@@ -188,5 +191,26 @@ impl Scratch {
     /// The buffer for numbers.
     pub(super) fn numbers(&mut self) -> &mut Vec<f64> {
         &mut self.numbers
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tidegate_options::resolve;
+
+    use super::*;
+    use crate::learner::tree::HOEFFDING_TREE;
+
+    #[test]
+    fn naive_bayes_is_not_wrong_where_it_knows_nothing() {
+        let settings = Settings::new(&resolve(HOEFFDING_TREE.options, []).unwrap());
+        let columns = Columns::all(&[FeatureKind::Number]);
+        let mut leaf = Leaf::new(vec![5.0, 1.0], 1, None);
+        let (mut numbers, mut probabilities) = (Vec::new(), [0.0; 2]);
+        let guess = leaf.predict(&[0.3], &columns, &settings, true, &mut numbers, &mut probabilities);
+        assert_eq!((guess.majority, guess.bayes), (Some(0), Some(0)));
+        assert_eq!(probabilities, [5.0 / 6.0, 1.0 / 6.0]);
+        leaf.learn(&[0.3], &columns, &settings, (0, 6.0), guess, &mut numbers);
+        assert_eq!((leaf.majority_right, leaf.bayes_right), (6.0, 6.0));
     }
 }

@@ -5,27 +5,32 @@
 //! | `hoeffding_tree` | classification | once the best split is almost surely the best | never |
 //! | `hoeffding_adaptive_tree` | classification | the same | where errors have risen, once a new branch errs less |
 //! | `efdt` | classification | once the best split is almost surely better than none | when a split turns out second best |
-//! | `hoeffding_tree_regressor` | regression | the same | never |
+//! | `hoeffding_tree_regressor` | regression | once the best split is almost surely the best | never |
+//! | `fimt_dd` | regression | the same | where errors have risen, once a new branch errs less |
 //!
 //! **Shapes.** Numbers and texts as they are; any may be missing: such rows change nothing about the feature, and go to the
 //! branch with most rows. What is one-hot encoded or hashed is refused, since a tree has no use for it.
 //!
 //! **Cost a row.** The way down, then a pass over the leaf's features to learn and, with naive Bayes, one a class to predict;
 //! a look for splits every grace period. **Memory.** A leaf has 48 bytes a number and class met there, 8 a category and class;
-//! `max_memory` bounds a tree.
+//! with histograms 8 more a bin and class; `max_memory` bounds a tree.
 //!
 //! **Merging.** None: two trees that have split differently have no common shape. Train one tree, or a forest.
 
 mod adaptive;
 mod arena;
+mod class_histogram;
 mod criterion;
 mod efdt;
+mod fimt_dd;
 mod histogram;
 mod hoeffding;
 mod leaf;
 mod linear;
 mod moments;
 mod nodes;
+mod observer;
+mod regression_leaf;
 mod regressor;
 mod settings;
 mod split;
@@ -35,6 +40,7 @@ use super::{Features, LearnerDef};
 use crate::Task;
 use adaptive::AdaptiveTree;
 use efdt::Efdt;
+use fimt_dd::FimtDd;
 pub(super) use hoeffding::{Grown, HoeffdingTree, Size, Subspace};
 pub(super) use leaf::{Scratch, largest};
 pub(super) use regressor::RegressionTree;
@@ -102,7 +108,7 @@ pub static EFDT: LearnerDef = LearnerDef {
 pub static HOEFFDING_TREE_REGRESSOR: LearnerDef = LearnerDef {
     name: "hoeffding_tree_regressor",
     doc: "A tree for numbers that splits a leaf once the best split is almost surely the best, with a mean or a linear model in \
-          each leaf (FIMT-DD without its change detection: Ikonomovska, Gama & Džeroski 2011).",
+          each leaf (FIMT: Ikonomovska, Gama & Džeroski 2011).",
     tasks: &[Task::Regression],
     features: Features::TABLE,
     options: &[settings::CAREFUL, settings::REGRESSOR, settings::MEMORY],
@@ -110,5 +116,20 @@ pub static HOEFFDING_TREE_REGRESSOR: LearnerDef = LearnerDef {
     make: |options, shape| {
         let tree = RegressionTree::new(RegressorSettings::new(options), Subspace::All, 0);
         Ok(Box::new(ByRow::new("hoeffding_tree_regressor", shape, tree)))
+    },
+};
+
+/// `fimt_dd`: a tree for numbers that replaces branches whose errors have risen.
+pub static FIMT_DD: LearnerDef = LearnerDef {
+    name: "fimt_dd",
+    doc: "A tree for numbers, as hoeffding_tree_regressor, whose branches are replaced by new ones where the test of Page and Hinkley \
+          finds that errors have risen (FIMT-DD: Ikonomovska, Gama & Džeroski 2011).",
+    tasks: &[Task::Regression],
+    features: Features::TABLE,
+    options: &[settings::CHANGE, settings::CAREFUL, settings::REGRESSOR, settings::MEMORY],
+    merge: MERGE,
+    make: |options, shape| {
+        let tree = FimtDd::new(RegressorSettings::new(options), settings::ChangeSettings::new(options));
+        Ok(Box::new(ByRow::new("fimt_dd", shape, tree)))
     },
 };

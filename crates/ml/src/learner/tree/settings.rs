@@ -1,12 +1,19 @@
-//! The options of Hoeffding trees for classes, declared and read.
+//! The options of trees, declared and read.
 
 use tidegate_options::{Kind, OptionDef, Options};
 
 use super::criterion::Criterion;
-use super::regressor::LeafModel;
+use super::regression_leaf::LeafModel;
+use crate::drift::{Direction, PageHinkleySettings};
 
 const SHARE: Kind = Kind::Float { min: 0.0, max: 1.0 };
 
+const BINS: OptionDef = OptionDef::new(
+    "bins",
+    Kind::Int { min: 2, max: 10_000 },
+    "64",
+    "Most bins of the values of a number in a leaf, where there is a histogram.",
+);
 const BINARY_SPLITS: OptionDef = OptionDef::new(
     "binary_splits",
     Kind::Bool,
@@ -39,11 +46,19 @@ pub(in crate::learner) const GROWTH: &[OptionDef] = &[
         "How a leaf predicts; adaptive: by whichever of the two has been right more often in the leaf.",
     ),
     OptionDef::new(
+        "numeric_observer",
+        Kind::Choice(&["gaussian", "histogram"]),
+        "gaussian",
+        "What thresholds of a number are found by: a normal distribution a class, or a histogram, which is slower, finds \
+         bands and minds no outlier.",
+    ),
+    OptionDef::new(
         "numeric_splits",
         Kind::Int { min: 1, max: 1000 },
         "10",
-        "How many thresholds between the least and the most value of a number are tried.",
+        "How many thresholds between the least and the most value of a number are tried by 'gaussian'.",
     ),
+    BINS,
     BINARY_SPLITS,
     LEAF_CATEGORIES,
     MIN_BRANCH_SHARE,
@@ -84,11 +99,19 @@ pub(super) enum LeafPrediction {
     Adaptive,
 }
 
+/// What thresholds of a number are found by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NumericObserver {
+    Gaussian,
+    Histogram { bins: usize },
+}
+
 /// The options, read.
 #[derive(Debug, Clone)]
 pub(in crate::learner) struct Settings {
     pub(super) criterion: Criterion,
     pub(super) leaf_prediction: LeafPrediction,
+    pub(super) numeric_observer: NumericObserver,
     pub(super) grace_period: f64,
     pub(super) split_confidence: f64,
     pub(super) tie_threshold: f64,
@@ -125,6 +148,10 @@ impl Settings {
                 "majority_class" => LeafPrediction::MajorityClass,
                 "naive_bayes" => LeafPrediction::NaiveBayes,
                 _ => LeafPrediction::Adaptive,
+            },
+            numeric_observer: match options.text("numeric_observer") {
+                "histogram" => NumericObserver::Histogram { bins: count(options, "bins") },
+                _ => NumericObserver::Gaussian,
             },
             grace_period: options.int("grace_period") as f64,
             split_confidence: options.float("split_confidence").max(1e-300),
@@ -178,7 +205,7 @@ pub(in crate::learner) const REGRESSOR: &[OptionDef] = &[
         "0.2",
         "How far the linear model of a leaf moves at each row, of all the way to the target.",
     ),
-    OptionDef::new("bins", Kind::Int { min: 2, max: 10_000 }, "64", "Most bins of the values of a number in a leaf."),
+    BINS,
     BINARY_SPLITS,
     LEAF_CATEGORIES,
     MIN_BRANCH_SHARE,
@@ -225,6 +252,69 @@ impl RegressorSettings {
             min_branch_share: options.float("min_branch_share"),
             max_depth: max_depth(options),
             max_memory: max_memory(options),
+        }
+    }
+}
+
+/// What FIMT-DD takes besides.
+pub(super) const CHANGE: &[OptionDef] = &[
+    OptionDef::new(
+        "drift_threshold",
+        Kind::Float { min: 0.0, max: 1e6 },
+        "50",
+        "How far the errors below a split may add up above their mean until a new branch begins to grow, in deviations of the \
+         targets (lambda of Page and Hinkley).",
+    ),
+    OptionDef::new(
+        "drift_delta",
+        Kind::Float { min: 0.0, max: 1e6 },
+        "0.005",
+        "Errors above their mean by up to this are none, in deviations of the targets (delta of Page and Hinkley).",
+    ),
+    OptionDef::new(
+        "fading_factor",
+        SHARE,
+        "0.995",
+        "How much of its squared errors a branch keeps with each row, when it is compared with the new one.",
+    ),
+    OptionDef::new(
+        "comparison_period",
+        Kind::Int { min: 1, max: 1_000_000_000 },
+        "150",
+        "Rows between two comparisons of a branch with the new one.",
+    ),
+    OptionDef::new(
+        "alternate_period",
+        Kind::Int { min: 1, max: 1_000_000_000 },
+        "1500",
+        "Rows after which a new branch that has not become better is dropped.",
+    ),
+];
+
+/// The options of FIMT-DD, read.
+#[derive(Debug, Clone)]
+pub(super) struct ChangeSettings {
+    pub(super) test: PageHinkleySettings,
+    pub(super) fading_factor: f64,
+    pub(super) comparison_period: u64,
+    pub(super) alternate_period: u64,
+}
+
+impl ChangeSettings {
+    /// From options with [`CHANGE`].
+    pub(super) fn new(options: &Options) -> Self {
+        Self {
+            // The paper's test forgets nothing.
+            test: PageHinkleySettings {
+                threshold: options.float("drift_threshold"),
+                delta: options.float("drift_delta"),
+                alpha: 1.0,
+                mode: Direction::Up,
+                ..PageHinkleySettings::default()
+            },
+            fading_factor: options.float("fading_factor"),
+            comparison_period: options.int("comparison_period").unsigned_abs(),
+            alternate_period: options.int("alternate_period").unsigned_abs(),
         }
     }
 }

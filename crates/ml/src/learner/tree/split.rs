@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::settings::Settings;
+use super::class_histogram::ClassHistogram;
+use super::observer::Observed;
+use super::settings::{NumericObserver, Settings};
 use crate::learner::bayes::{Columns, Evidence};
 
 /// Most branches of one split.
@@ -76,19 +78,20 @@ pub(super) struct Contest {
     // Buffers.
     branches: Vec<f64>,
     before: Vec<f64>,
+    all: Vec<f64>,
 }
 
 impl Contest {
-    /// Weighs all splits that the evidence of a leaf allows, against none, whose merit is 0.
-    pub(super) fn hold(&mut self, evidence: &Evidence, columns: &Columns, classes: usize, settings: &Settings) {
+    /// Weighs all splits that what a leaf has observed allows, against none, whose merit is 0.
+    pub(super) fn hold(&mut self, observed: &Observed, columns: &Columns, classes: usize, settings: &Settings) {
         (self.best, self.second) = (None, 0.0);
         let mut best_merit = 0.0;
         let features = (0..columns.numbers.len()).map(|at| (true, at));
         for (is_number, at) in features.chain((0..columns.categories.len()).map(|at| (false, at))) {
             let found = if is_number {
-                self.best_threshold(evidence, at, columns.numbers[at], classes, settings)
+                self.best_threshold(observed, at, columns.numbers[at], classes, settings)
             } else {
-                self.best_categories(evidence, at, columns.categories[at], classes, settings)
+                self.best_categories(&observed.evidence, at, columns.categories[at], classes, settings)
             };
             let Some(found) = found else { continue };
             if found.merit > best_merit {
@@ -105,7 +108,7 @@ impl Contest {
     pub(super) fn merit_of(
         &mut self,
         split: &Split,
-        evidence: &Evidence,
+        observed: &Observed,
         columns: &Columns,
         classes: usize,
         settings: &Settings,
@@ -113,9 +116,9 @@ impl Contest {
         let place = |features: &[u32]| features.iter().position(|feature| *feature == split.feature);
         let best = self.best.take();
         let found = match place(&columns.numbers) {
-            Some(at) => self.best_threshold(evidence, at, split.feature, classes, settings),
+            Some(at) => self.best_threshold(observed, at, split.feature, classes, settings),
             None => place(&columns.categories)
-                .and_then(|at| self.best_categories(evidence, at, split.feature, classes, settings)),
+                .and_then(|at| self.best_categories(&observed.evidence, at, split.feature, classes, settings)),
         };
         self.best = best;
         found.map_or(0.0, |found| found.merit)
@@ -132,6 +135,51 @@ impl Contest {
     }
 
     fn best_threshold(
+        &mut self,
+        observed: &Observed,
+        at: usize,
+        feature: u32,
+        classes: usize,
+        settings: &Settings,
+    ) -> Option<Candidate> {
+        match settings.numeric_observer {
+            NumericObserver::Gaussian => self.best_of_thresholds(&observed.evidence, at, feature, classes, settings),
+            NumericObserver::Histogram { .. } => {
+                self.best_between_bins(observed.histograms.get(at)?, feature, classes, settings)
+            }
+        }
+    }
+
+    /// Of all thresholds between two bins.
+    fn best_between_bins(
+        &mut self,
+        histogram: &ClassHistogram,
+        feature: u32,
+        classes: usize,
+        settings: &Settings,
+    ) -> Option<Candidate> {
+        let mut best = None;
+        self.branches.clear();
+        self.branches.resize(2 * classes, 0.0);
+        (0..histogram.len()).for_each(|bin| histogram.add(bin, &mut self.branches[classes..]));
+        self.all.clear();
+        self.all.extend_from_slice(&self.branches[classes..]);
+        for bin in 1..histogram.len() {
+            let (up_to, beyond) = self.branches.split_at_mut(classes);
+            histogram.add(bin - 1, up_to);
+            for ((beyond, all), up_to) in beyond.iter_mut().zip(&self.all).zip(up_to) {
+                *beyond = (all - *up_to).max(0.0);
+            }
+            if !histogram.is_within_class(bin - 1) {
+                let question = Question::AtMost(histogram.threshold(bin - 1));
+                self.keep_better(&mut best, question, feature, classes, settings);
+            }
+        }
+        best
+    }
+
+    /// Of some thresholds between the least and the most value, by normal distributions.
+    fn best_of_thresholds(
         &mut self,
         evidence: &Evidence,
         at: usize,
