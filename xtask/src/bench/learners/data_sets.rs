@@ -97,8 +97,11 @@ impl DataSet {
     fn script(&self, columns: usize) -> String {
         let columns: Vec<String> = (1..=columns).map(|column| format!("f{column} DOUBLE")).collect();
         let columns = columns.join(", ");
-        let (task, label) =
-            if self.classes.is_empty() { ("regression", "DOUBLE") } else { ("classification", "STRING") };
+        // The classes are known beforehand, as the peers know them.
+        let (label, task) = match self.classes {
+            [] => ("DOUBLE", "'task' = 'regression'".to_owned()),
+            classes => ("STRING", format!("'task' = 'classification', 'classes' = '{}'", classes.join(","))),
+        };
         format!(
             "\
 CREATE TABLE observations ({columns}, target {label})
@@ -107,7 +110,7 @@ WITH ('connector' = 'filesystem', 'path' = '${{input}}', 'format' = 'csv');
 CREATE MODEL learner
 INPUT ({columns})
 OUTPUT (predicted {label})
-WITH ('provider' = 'tidegate', 'task' = '{task}', 'algorithm' = '${{algorithm}}');
+WITH ('provider' = 'tidegate', {task}, 'algorithm' = '${{algorithm}}');
 
 CREATE TABLE predictions (target {label}, predicted {label})
 WITH ('connector' = 'filesystem', 'path' = '${{output}}/predictions.csv', 'format' = 'csv');
@@ -204,7 +207,7 @@ mod tests {
         let table = Table::scaled(&["1,2"], 1).unwrap();
         assert!(DATA_SETS[0].arff_header(&table).contains("@attribute target {0,1}\n"));
         assert!(DATA_SETS[4].arff_header(&table).contains("@attribute target numeric\n"));
-        assert!(DATA_SETS[0].script(1).contains("OUTPUT (predicted STRING)"));
+        assert!(DATA_SETS[0].script(1).contains("'classes' = '0,1'"));
         assert!(DATA_SETS[4].script(1).contains("OUTPUT (predicted DOUBLE)"));
     }
 }
