@@ -28,7 +28,7 @@ cargo xtask COMMAND
                              --rows N: only the first N purchases; --keep: keep what earlier runs registered
   test [CRATE…] [-- FILTER]  everything that must hold: format, tidy, clippy, tests; or only those of some crates (ml, sql, …)
   tidy                       the rules of the house, as checks
-  bench [NAME…] [--rows N] [--json] [--list] [--only SYSTEM]
+  bench [NAME…] [--rows N] [--json] [--list] [--only SYSTEM] [--work WORK]
                              ours and the peers', on the same file, in the same run
   package flink              the archive that brings models to Apache Flink, with this machine's native library in it
 ";

@@ -5,6 +5,7 @@
 
 mod flink;
 mod keyed;
+mod learners;
 mod linear;
 mod measurement;
 mod nexmark;
@@ -22,11 +23,17 @@ pub struct Request {
     rows: Option<u64>,
     /// Only systems whose name has this in it.
     only: Option<String>,
+    /// Only work whose name has this in it; of those benches that do many kinds of work.
+    work: Option<String>,
 }
 
 impl Request {
     fn wants(&self, system: &str) -> bool {
         self.only.as_deref().is_none_or(|only| system.contains(only))
+    }
+
+    fn wants_work(&self, work: &str) -> bool {
+        self.work.as_deref().is_none_or(|wanted| work.contains(wanted))
     }
 }
 
@@ -41,6 +48,7 @@ const BENCHES: &[Bench] = &[
     Bench { name: "flink-ml", about: flink::flink_ml::ABOUT, run: flink::flink_ml::run },
     Bench { name: "flink-parallel", about: flink::parallel::ABOUT, run: flink::parallel::run },
     Bench { name: "keyed", about: keyed::ABOUT, run: keyed::run },
+    Bench { name: "learners", about: learners::ABOUT, run: learners::run },
     Bench { name: "linear", about: linear::ABOUT, run: linear::run },
     Bench { name: "nexmark", about: nexmark::ABOUT, run: nexmark::run },
     Bench { name: "parallel", about: parallel::ABOUT, run: parallel::run },
@@ -49,9 +57,9 @@ const BENCHES: &[Bench] = &[
 ];
 
 pub fn run(arguments: &[String]) -> Result<()> {
-    const TAKES: &str =
-        "cargo xtask bench takes names of benches (all without any), --rows N, --only SYSTEM, --json and --list";
-    let mut request = Request { rows: None, only: None };
+    const TAKES: &str = "cargo xtask bench takes names of benches (all without any), --rows N, --only SYSTEM, --work WORK (of \
+                         learners), --json and --list";
+    let mut request = Request { rows: None, only: None, work: None };
     let (mut names, mut json) = (Vec::new(), false);
     let mut arguments = arguments.iter();
     while let Some(argument) = arguments.next() {
@@ -69,6 +77,7 @@ pub fn run(arguments: &[String]) -> Result<()> {
             "--json" => json = true,
             "--rows" => request.rows = Some(number_after("--rows", arguments.next())?.max(1)),
             "--only" => request.only = Some(arguments.next().ok_or("--only needs a system's name after it")?.clone()),
+            "--work" => request.work = Some(arguments.next().ok_or("--work needs the work's name after it")?.clone()),
             option if option.starts_with('-') => return Err(format!("'{option}': {TAKES}").into()),
             name => names.push(name),
         }
