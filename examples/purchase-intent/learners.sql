@@ -29,7 +29,7 @@ CREATE TABLE features (
 ) WITH ('connector' = 'filesystem', 'path' = '${output}/features.parquet', 'format' = 'parquet');
 
 -- Trees take numbers as they are, also those that are missing, and texts as they are. Linear models want long tails on a logarithmic
--- scale. The factorisation machine knows households and categories by name.
+-- scale, and so do neural networks. The factorisation machine knows households and categories by name.
 CREATE VIEW history AS
 SELECT
   *,
@@ -99,6 +99,22 @@ INPUT (
 OUTPUT (machine_predicted BOOLEAN, machine DOUBLE)
 WITH ('provider' = 'tidegate', 'task' = 'classification', 'algorithm' = 'factorization_machine', 'learning_rate' = '0.02');
 
+CREATE MODEL network
+TRANSFORM (
+  ML_STANDARD_SCALER(ML_IMPUTER(log_days_since_last, 'mean') OVER ()) OVER () AS log_days_since_last,
+  ML_STANDARD_SCALER(log_purchases_so_far)  OVER () AS log_purchases_so_far,
+  ML_STANDARD_SCALER(log_purchases_28_days) OVER () AS log_purchases_28_days,
+  ML_STANDARD_SCALER(log_baskets_so_far)    OVER () AS log_baskets_so_far,
+  ML_STANDARD_SCALER(log_price)             OVER () AS log_price,
+  discount_share, department, brand, weekday, product_category
+)
+INPUT (
+  log_days_since_last DOUBLE, log_purchases_so_far DOUBLE, log_purchases_28_days DOUBLE, log_baskets_so_far DOUBLE,
+  log_price DOUBLE, discount_share DOUBLE, department STRING, brand STRING, weekday STRING, product_category STRING
+)
+OUTPUT (network_predicted BOOLEAN, network DOUBLE)
+WITH ('provider' = 'tidegate', 'task' = 'classification', 'algorithm' = 'mlp');
+
 
 -- 2. One pass ------------------------------------------------------------------------------------------------------------
 
@@ -120,19 +136,27 @@ SELECT * FROM ML_TRAIN(
   ARGS  => DESCRIPTOR(days_since_last, purchases_so_far, purchases_28_days, baskets_so_far, price, discount_share,
                       department, brand, weekday, product_category));
 
-CREATE VIEW scored AS
+CREATE VIEW by_machine AS
 SELECT * FROM ML_TRAIN(
   INPUT => TABLE by_forest, MODEL => MODEL machine, LABEL => DESCRIPTOR(rebought), LABEL_TIME => DESCRIPTOR(label_time),
   ARGS  => DESCRIPTOR(log_days_since_last, log_purchases_so_far, log_purchases_28_days, log_baskets_so_far,
                       household, product_category));
 
+CREATE VIEW scored AS
+SELECT * FROM ML_TRAIN(
+  INPUT => TABLE by_machine, MODEL => MODEL network, LABEL => DESCRIPTOR(rebought), LABEL_TIME => DESCRIPTOR(label_time),
+  ARGS  => DESCRIPTOR(log_days_since_last, log_purchases_so_far, log_purchases_28_days, log_baskets_so_far, log_price,
+                      discount_share, department, brand, weekday, product_category));
+
 CREATE TABLE answers (
   purchased_at TIMESTAMP(3), rebought BOOLEAN, logistic_predicted BOOLEAN, logistic DOUBLE, tree_predicted BOOLEAN, tree DOUBLE,
-  forest_predicted BOOLEAN, forest DOUBLE, machine_predicted BOOLEAN, machine DOUBLE
+  forest_predicted BOOLEAN, forest DOUBLE, machine_predicted BOOLEAN, machine DOUBLE,
+  network_predicted BOOLEAN, network DOUBLE
 ) WITH ('connector' = 'filesystem', 'path' = '${output}/answers.parquet', 'format' = 'parquet');
 
 INSERT OVERWRITE answers
-SELECT purchased_at, rebought, logistic_predicted, logistic, tree_predicted, tree, forest_predicted, forest, machine_predicted, machine
+SELECT purchased_at, rebought, logistic_predicted, logistic, tree_predicted, tree, forest_predicted, forest, machine_predicted, machine,
+  network_predicted, network
 FROM scored;
 
 
@@ -144,7 +168,8 @@ SELECT
   ML_ACCURACY(rebought, logistic_predicted) AS logistic,
   ML_ACCURACY(rebought, tree_predicted)     AS tree,
   ML_ACCURACY(rebought, forest_predicted)   AS forest,
-  ML_ACCURACY(rebought, machine_predicted)  AS machine
+  ML_ACCURACY(rebought, machine_predicted)  AS machine,
+  ML_ACCURACY(rebought, network_predicted)  AS network
 FROM answers GROUP BY DATE_FORMAT(purchased_at, 'yyyy-MM') ORDER BY `month`;
 
 -- How well each puts purchases in order.
@@ -153,7 +178,8 @@ SELECT
   ML_ROC_AUC(rebought, logistic)       AS logistic,
   ML_ROC_AUC(rebought, tree)           AS tree,
   ML_ROC_AUC(rebought, forest)         AS forest,
-  ML_ROC_AUC(rebought, machine)        AS machine
+  ML_ROC_AUC(rebought, machine)        AS machine,
+  ML_ROC_AUC(rebought, network)        AS network
 FROM answers GROUP BY DATE_FORMAT(purchased_at, 'yyyy-MM') ORDER BY `month`;
 
 -- How much each is surprised.
@@ -162,5 +188,6 @@ SELECT
   ML_LOG_LOSS(rebought, logistic)      AS logistic,
   ML_LOG_LOSS(rebought, tree)          AS tree,
   ML_LOG_LOSS(rebought, forest)        AS forest,
-  ML_LOG_LOSS(rebought, machine)       AS machine
+  ML_LOG_LOSS(rebought, machine)       AS machine,
+  ML_LOG_LOSS(rebought, network)       AS network
 FROM answers GROUP BY DATE_FORMAT(purchased_at, 'yyyy-MM') ORDER BY `month`;

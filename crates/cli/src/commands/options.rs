@@ -125,10 +125,15 @@ pub(super) fn all() -> Vec<Group> {
 
 /// What a learner is, takes and how it merges.
 fn learner_doc(learner: &LearnerDef) -> String {
-    let Features { categories, missing, .. } = learner.features;
-    let texts = if categories { "Takes texts as they are" } else { "Texts are one-hot encoded" };
+    let Features { categories, missing, sparse } = learner.features;
+    let texts = match (categories, sparse) {
+        (true, _) => "Takes texts as they are",
+        (false, true) => "Texts are one-hot encoded",
+        (false, false) => "Takes numbers only",
+    };
     let missing = if missing { "numbers may be missing" } else { "a missing number is refused" };
-    format!("{}\n\n{texts}; {missing}. Merges {}.", learner.doc, learner.merge)
+    let tasks: Vec<&str> = learner.tasks.iter().map(|task| task.name()).collect();
+    format!("{}\n\nFor {}. {texts}; {missing}. Merges {}.", learner.doc, tasks.join(" and "), learner.merge)
 }
 
 /// The options of a table, each once.

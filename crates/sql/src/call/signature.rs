@@ -174,6 +174,11 @@ pub struct Bound<'a> {
 }
 
 impl<'a> Bound<'a> {
+    /// Whether the function has such a parameter: for what plans several functions.
+    pub fn declares(&self, name: &str) -> bool {
+        self.signature.index_of(name).is_some()
+    }
+
     /// The argument as written.
     pub fn get(&self, name: &str) -> Option<&'a Argument> {
         let index = self.signature.index_of(name);

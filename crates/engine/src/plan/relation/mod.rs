@@ -261,6 +261,11 @@ impl CallPlanner<'_> {
         }
     }
 
+    /// As [`Self::single_column`], of a parameter that not every function has that is planned here.
+    fn column_if_declared(&self, schema: &DFSchema, argument: &str) -> Result<Option<usize>> {
+        if self.bound.declares(argument) { self.single_column(schema, argument) } else { Ok(None) }
+    }
+
     /// The columns given as ARGS, held against the model's INPUT.
     fn args(&self, schema: &DFSchema, spec: &ModelSpec) -> Result<Vec<usize>> {
         let names: Vec<Ident> = match self.bound.get("ARGS") {
@@ -321,7 +326,7 @@ impl CallPlanner<'_> {
             );
         }
         let label = self.label(schema, &model.spec)?;
-        let label_time = self.single_column(schema, "LABEL_TIME")?;
+        let label_time = self.column_if_declared(schema, "LABEL_TIME")?;
         let rowtime = rowtime(schema);
         if let Some(time) = label_time {
             if to_milliseconds(schema.field(time).data_type()).is_none() {
@@ -343,7 +348,7 @@ impl CallPlanner<'_> {
                 "'keyed.ttl' needs an event time in the input: declare WATERMARK FOR … in its CREATE TABLE, and select that column",
             );
         }
-        let weight = self.single_column(schema, "WEIGHT")?;
+        let weight = self.column_if_declared(schema, "WEIGHT")?;
         if let Some(weight) = weight
             && !schema.field(weight).data_type().is_numeric()
         {
@@ -383,9 +388,9 @@ impl CallPlanner<'_> {
     /// The column of the label, which there is where the task has labels.
     fn label(&self, schema: &DFSchema, spec: &ModelSpec) -> Result<Option<usize>> {
         let task = spec.task.name();
-        match (self.single_column(schema, "LABEL")?, spec.task.has_labels()) {
+        match (self.column_if_declared(schema, "LABEL")?, spec.task.has_labels()) {
             (Some(label), true) => self.check_label(schema, spec, label).map(|()| Some(label)),
-            (None, false) if self.bound.get("LABEL_TIME").is_some() => self.refuse(
+            (None, false) if self.column_if_declared(schema, "LABEL_TIME")?.is_some() => self.refuse(
                 "LABEL_TIME",
                 format!("model '{}' is for '{task}', which has no labels: leave it out", spec.name),
             ),
