@@ -16,6 +16,7 @@ pub mod baseline;
 pub mod bayes;
 pub mod ensemble;
 pub mod factorization;
+pub mod gradient_boosting;
 pub mod linear;
 pub mod neighbors;
 pub mod neural;
@@ -47,6 +48,7 @@ pub static LEARNERS: &[&LearnerDef] = &[
     &ensemble::LEVERAGING_BAGGING,
     &ensemble::ONLINE_BOOSTING,
     &ensemble::STREAMING_RANDOM_PATCHES,
+    &gradient_boosting::GRADIENT_BOOSTING,
     &baseline::NO_CHANGE,
     &baseline::MAJORITY_CLASS,
     &baseline::MEAN,
