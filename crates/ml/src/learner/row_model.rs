@@ -47,6 +47,9 @@ pub(super) trait RowModel: Debug + Send + Sync {
         self.learn(x, y, weight, scratch);
     }
 
+    /// Tells that the input has ended.
+    fn end_input(&mut self) {}
+
     /// The state, in the form of [`RowModel::State`].
     fn state(&self) -> impl Serialize;
 
@@ -223,6 +226,10 @@ impl<M: RowModel> Learner for ByRow<M> {
             }
             push(self.shape, &self.row, scores);
         }
+    }
+
+    fn end_input(&mut self) {
+        self.model.end_input();
     }
 
     fn set_classes(&mut self, classes: usize) {

@@ -183,6 +183,12 @@ impl RowModel for GradientBoosting {
         }
     }
 
+    fn end_input(&mut self) {
+        if self.learned.rows >= self.settings.min_rows && self.learned.rows > self.learned.rows_fitted {
+            self.fit();
+        }
+    }
+
     fn state(&self) -> impl Serialize {
         (self.rows.saved(), &self.learned)
     }

@@ -41,7 +41,7 @@ pub(super) const OPTIONS: &[OptionDef] = &[
         "refit_factor",
         Kind::Float { min: 1.01, max: 1000.0 },
         "2.0",
-        "Trees are fitted anew when this many times the rows have been learned, or as many rows as are kept.",
+        "Trees are fitted anew at this many times the rows of the last time, or when all rows kept are new.",
     ),
     OptionDef::new(
         "max_rows",

@@ -133,6 +133,8 @@ fn fits_are_at_rows_that_rise_by_the_factor_and_the_window() {
         }
     }
     assert_eq!(fits, [10, 20, 40, 80, 130, 180, 230]);
+    learner.end_input();
+    assert!((predict(&*learner, &[Vec::new()])[0] - 225.5).abs() < 1e-9, "the end of the input is a time to fit");
 }
 
 #[test]

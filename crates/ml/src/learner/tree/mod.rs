@@ -37,8 +37,8 @@ use adaptive::AdaptiveTree;
 use efdt::Efdt;
 pub(super) use hoeffding::{Grown, HoeffdingTree, Size, Subspace};
 pub(super) use leaf::{Scratch, largest};
-pub(super) use regressor::RegressionTree;
-pub(super) use settings::{CAREFUL, EAGER, GROWTH, REGRESSOR, RegressorSettings, Settings};
+pub(super) use regressor::{GrownRegressor, RegressionTree, RegressorScratch};
+pub(super) use settings::{BOOSTED, CAREFUL, EAGER, GROWTH, REGRESSOR, RegressorSettings, Settings};
 
 /// A tree that an ensemble can have as a member.
 pub(super) trait Tree: RowModel {
