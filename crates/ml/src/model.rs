@@ -200,6 +200,11 @@ impl Model {
         self.learner.set_spread(spread);
     }
 
+    /// Ends the input: what the learner fits only now and then it fits to all rows.
+    pub(crate) fn end_input(&mut self) {
+        self.learner.end_input();
+    }
+
     /// The version that predictions carry; 0 while none is set.
     pub fn version(&self) -> u64 {
         self.version

@@ -301,7 +301,9 @@ impl Prequential {
 
     /// Ends the input: learns every row that waits. Returns the snapshots at version points not reached before.
     pub fn finish(&mut self) -> Vec<Snapshot> {
-        self.advance_to(i64::MAX)
+        let versions = self.advance_to(i64::MAX);
+        self.model.end_input();
+        versions
     }
 
     /// Whether a watermark makes rows due, or reaches a version point.

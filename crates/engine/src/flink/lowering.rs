@@ -16,6 +16,7 @@ use super::table;
 use crate::catalog::bad_rows::BadRows;
 use crate::catalog::table::ConnectorTable;
 use crate::plan::node::{PredictNode, ReportNode, TrainNode};
+use crate::plan::relation::TRAINS;
 use crate::session::{Place, Session, SessionConfig};
 use crate::stream::compile::tables;
 use crate::{Error, Observer, Result, Silent};
@@ -399,7 +400,7 @@ impl Replace for Calls<'_, '_, '_> {
         let span = lowered.span;
         let place = self.place.at(Some(span));
         match lowered.name.as_str() {
-            "ML_TRAIN" | "ML_PREDICT" => {}
+            name if TRAINS.contains(&name) || name == "ML_PREDICT" => {}
             name if REPORTS.iter().any(|report| report.name() == name) => {}
             name if name.starts_with("ML_") => {
                 return Err(place.refuse_with_help(

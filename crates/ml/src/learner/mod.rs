@@ -18,12 +18,14 @@ pub mod bayes;
 pub mod change;
 pub mod ensemble;
 pub mod factorization;
+pub mod gradient_boosting;
 pub mod kmeans;
 pub mod linear;
 pub mod neighbors;
 pub mod neural;
 mod poisson;
 mod row_model;
+pub mod streaming_gradient_boosting;
 pub mod tree;
 
 /// All learners, by their name in `'algorithm' = '…'`.
@@ -51,6 +53,8 @@ pub static LEARNERS: &[&LearnerDef] = &[
     &ensemble::LEVERAGING_BAGGING,
     &ensemble::ONLINE_BOOSTING,
     &ensemble::STREAMING_RANDOM_PATCHES,
+    &gradient_boosting::GRADIENT_BOOSTING,
+    &streaming_gradient_boosting::STREAMING_GRADIENT_BOOSTING,
     &kmeans::KMEANS,
     &anomaly::HALF_SPACE_TREES,
     &anomaly::ROBUST_Z_SCORE,
@@ -160,6 +164,10 @@ pub trait Learner: Debug + Send + Sync {
     /// Predicts each row, then learns from it before the next. `before` holds the features as the transforms stood before
     /// the row was met, and is what is predicted; `after` holds them with the row taken in, and is what is learned.
     fn learn_predict(&mut self, before: &Block, after: &Block, y: &[f64], weights: &[f64], scores: &mut Vec<f64>);
+
+    /// Tells that the input has ended: what is fitted only now and then is fitted to all rows. Training may yet go on from a
+    /// version that was saved.
+    fn end_input(&mut self) {}
 
     /// Tells that there are now `classes` classes, no fewer than before.
     fn set_classes(&mut self, classes: usize);

@@ -7,6 +7,7 @@
 //! one score of two classes, snapshots with their checks.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::{FeatureKind, Learner, Shape, row_weight};
 use crate::block::{Block, Row};
 use crate::snapshot::{SnapshotError, decode, encode};
+use crate::spread::Spread;
 use crate::{Error, Result};
 
 /// An algorithm that learns from a row and predicts one.
@@ -26,6 +28,9 @@ pub(super) trait RowModel: Debug + Send + Sync {
 
     /// Tells what the dense features are. Called once, before any row.
     fn set_features(&mut self, kinds: &[FeatureKind]);
+
+    /// Gives threads for work that can be done at once. What comes out is the same with any.
+    fn set_spread(&mut self, _spread: Arc<dyn Spread + Send>) {}
 
     /// Tells that there are now `classes` classes, no fewer than before. Called before any row.
     fn set_classes(&mut self, classes: usize);
@@ -42,6 +47,9 @@ pub(super) trait RowModel: Debug + Send + Sync {
         self.predict(x, scratch, scores);
         self.learn(x, y, weight, scratch);
     }
+
+    /// Tells that the input has ended.
+    fn end_input(&mut self) {}
 
     /// The state, in the form of [`RowModel::State`].
     fn state(&self) -> impl Serialize;
@@ -184,6 +192,10 @@ impl<M: RowModel> Learner for ByRow<M> {
         self.model.set_features(kinds);
     }
 
+    fn set_spread(&mut self, spread: Arc<dyn Spread + Send>) {
+        self.model.set_spread(spread);
+    }
+
     fn predict(&self, x: &Block, scores: &mut Vec<f64>) {
         let mut scratch = M::Scratch::default();
         let mut row = vec![0.0; row_scores(self.shape)];
@@ -221,6 +233,10 @@ impl<M: RowModel> Learner for ByRow<M> {
             }
             push(self.shape, &self.row, scores);
         }
+    }
+
+    fn end_input(&mut self) {
+        self.model.end_input();
     }
 
     fn set_classes(&mut self, classes: usize) {

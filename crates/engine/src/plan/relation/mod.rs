@@ -44,6 +44,9 @@ const ARGS: Parameter = Parameter::optional(
 const CONFIG: Parameter =
     Parameter::optional("CONFIG", Kind::Map, "Options; accepted as in Flink, none has an effect here.");
 
+/// The functions that train a model.
+pub(crate) const TRAINS: [&str; 3] = ["ML_TRAIN", "ML_DETECT_ANOMALIES", "ML_DETECT_CHANGE"];
+
 /// What each function of the FROM clause takes.
 pub static TABLE_FUNCTIONS: &[Signature] = &[
     window::TUMBLE,

@@ -43,8 +43,9 @@ use efdt::Efdt;
 use fimt_dd::FimtDd;
 pub(super) use hoeffding::{Grown, HoeffdingTree, Size, Subspace};
 pub(super) use leaf::{Scratch, largest};
-pub(super) use regressor::RegressionTree;
-pub(super) use settings::{CAREFUL, EAGER, GROWTH, REGRESSOR, RegressorSettings, Settings};
+pub(super) use regression_leaf::RegressorScratch;
+pub(super) use regressor::{GrownRegressor, RegressionTree};
+pub(super) use settings::{BOOSTED, CAREFUL, EAGER, GROWTH, REGRESSOR, RegressorSettings, Settings};
 
 /// A tree that an ensemble can have as a member.
 pub(super) trait Tree: RowModel {

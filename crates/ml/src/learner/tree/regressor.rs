@@ -50,11 +50,17 @@ impl RegressionTree {
         Self { settings, kinds: Vec::new(), columns: Columns::default(), subspace, grown }
     }
 
+    /// From now on has the memory that trees of these settings have.
+    pub(in crate::learner) fn share_memory(&mut self, settings: &RegressorSettings) {
+        self.settings.max_memory = settings.max_memory;
+    }
+
     /// The features that the leaf of this number may split by, where they are not all.
     fn columns_of(&self, leaf: u64) -> Option<Columns> {
         if self.subspace == Subspace::All {
             return None;
         }
+        let leaf = if matches!(self.subspace, Subspace::ByTree(_)) { 0 } else { leaf };
         let seed = self.grown.seed.wrapping_add(leaf.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         Some(self.subspace.draw(&self.kinds, &mut Pcg64Mcg::seed_from_u64(seed)))
     }

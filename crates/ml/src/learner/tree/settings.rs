@@ -87,6 +87,13 @@ pub(in crate::learner) const EAGER: &[OptionDef] = &[
     OptionDef::new("tie_threshold", SHARE, "0.05", TIE_DOC),
 ];
 
+/// How eagerly a tree that is a boosting step splits (Gunasekara et al. 2024).
+pub(in crate::learner) const BOOSTED: &[OptionDef] = &[
+    OptionDef::new("grace_period", Kind::Int { min: 1, max: 1_000_000_000 }, "25", GRACE_DOC),
+    OptionDef::new("split_confidence", SHARE, "0.05", CONFIDENCE_DOC),
+    OptionDef::new("tie_threshold", SHARE, "0.05", TIE_DOC),
+];
+
 const GRACE_DOC: &str = "Weight of rows that a leaf sees between two looks for a split.";
 const CONFIDENCE_DOC: &str = "The probability that a split is not the best one, by Hoeffding's bound.";
 const TIE_DOC: &str = "A leaf splits when the bound is below this, however near the best two splits are.";
@@ -234,7 +241,7 @@ impl RegressorSettings {
         Self { max_memory: self.max_memory / trees.max(1), ..self }
     }
 
-    /// From options with `max_memory`, [`REGRESSOR`] and [`CAREFUL`] or [`EAGER`].
+    /// From options with `max_memory`, [`REGRESSOR`] and [`CAREFUL`], [`EAGER`] or [`BOOSTED`].
     pub(in crate::learner) fn new(options: &Options) -> Self {
         Self {
             leaf_model: match options.text("leaf_model") {
