@@ -25,6 +25,7 @@
 //! **Cost a row.** That of a tree times `rounds`, and of more than two classes times them. **Memory.** Bounded by `max_memory`, of which
 //! each tree has its share. **Merging.** None, as for trees.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -146,6 +147,15 @@ struct Run {
     said: Vec<f64>,
     /// Of the features that are learned.
     learned: Vec<f64>,
+}
+
+/// What a learner is given at once.
+#[derive(Debug, Clone, Copy)]
+struct Batch<'a> {
+    before: &'a Block,
+    after: &'a Block,
+    y: &'a [f64],
+    weights: &'a [f64],
 }
 
 /// Rows to be predicted and learned.
@@ -362,17 +372,10 @@ impl StreamingGradientBoosting {
         }
     }
 
-    /// Takes rows none of which is the first of its class, from `begin` on; writes what is said of each from `said` on.
-    fn take(
-        &mut self,
-        begin: usize,
-        before: &Block,
-        after: &Block,
-        y: &[f64],
-        weights: &[f64],
-        said: usize,
-        answers: &mut Vec<f64>,
-    ) {
+    /// Takes rows none of which is the first of its class; writes what is said of those from `said` on.
+    fn take(&mut self, batch: Batch<'_>, rows: Range<usize>, said: usize, answers: &mut Vec<f64>) {
+        let Batch { before, after, y, weights } = batch;
+        let (begin, end, y) = (rows.start, rows.end, &y[rows]);
         let (width, is_number) = (self.width(), self.is_number());
         let mut starts = Vec::with_capacity(y.len());
         let mut targets = Vec::with_capacity(y.len());
@@ -394,11 +397,11 @@ impl StreamingGradientBoosting {
         }
         let start = |row: usize| if is_number { starts[row - begin] } else { 0.0 };
         let run = |first: usize| {
-            let rows = first..(begin + y.len()).min(first + ROWS_A_PIECE);
+            let rows = first..end.min(first + ROWS_A_PIECE);
             let scores: Vec<f64> = rows.flat_map(|row| std::iter::repeat_n(start(row), width)).collect();
             Run { begin: first, said: scores.clone(), learned: scores }
         };
-        let mut runs: Vec<Run> = (begin..begin + y.len()).step_by(ROWS_A_PIECE).map(run).collect();
+        let mut runs: Vec<Run> = (begin..end).step_by(ROWS_A_PIECE).map(run).collect();
         let rows = Rows {
             before,
             after,
@@ -412,7 +415,7 @@ impl StreamingGradientBoosting {
         if width > 0 {
             wave(&*self.spread, &mut self.groups, &mut runs, |group, run| group.take(run, rows));
         }
-        for row in said.max(begin)..begin + y.len() {
+        for row in said.max(begin)..end {
             let (run, at) = ((row - begin) / ROWS_A_PIECE, (row - begin) % ROWS_A_PIECE);
             self.answer(&mut runs[run].said[at * width..(at + 1) * width], answers);
         }
@@ -494,12 +497,13 @@ impl Learner for StreamingGradientBoosting {
     }
 
     fn learn_predict(&mut self, before: &Block, after: &Block, y: &[f64], weights: &[f64], scores: &mut Vec<f64>) {
+        let batch = Batch { before, after, y, weights };
         let mut begin = 0;
         // What is said of the first row of a class is said before there are trees for the class.
         let mut said = 0;
         for (row, class) in y.iter().enumerate() {
             if row_weight(weights, row) > 0.0 && self.is_new(*class) {
-                self.take(begin, before, after, &y[begin..row], weights, said, scores);
+                self.take(batch, begin..row, said, scores);
                 let mut own = vec![self.start.mean; self.width()];
                 let mut scratch = RegressorScratch::default();
                 self.groups.iter().for_each(|group| group.predict(before.row(row), self.rate, &mut scratch, &mut own));
@@ -509,7 +513,7 @@ impl Learner for StreamingGradientBoosting {
                 (begin, said) = (row, row + 1);
             }
         }
-        self.take(begin, before, after, &y[begin..], weights, said, scores);
+        self.take(batch, begin..y.len(), said, scores);
     }
 
     fn set_classes(&mut self, classes: usize) {

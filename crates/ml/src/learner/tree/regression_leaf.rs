@@ -286,10 +286,15 @@ impl RegressionLeaf {
             if !settings.binary_splits && targets.len() <= BRANCHES_MAX {
                 weigh(Question::Which(targets.len() as u32), targets.clone());
             }
+            // What is beyond each category, from the last on, so that nothing is ever subtracted.
+            let mut beyond = vec![Moments::default(); targets.len()];
+            for category in (1..targets.len()).rev() {
+                beyond[category - 1] = beyond[category].with(targets[category]);
+            }
+            let mut up_to = Moments::default();
             for (category, own) in targets.iter().enumerate() {
-                let rest = targets.iter().enumerate().filter(|(other, _)| *other != category);
-                let rest = rest.fold(Moments::default(), |rest, (_, targets)| rest.with(*targets));
-                weigh(Question::Is(category as f64), vec![*own, rest]);
+                weigh(Question::Is(category as f64), vec![*own, up_to.with(beyond[category])]);
+                up_to = up_to.with(*own);
             }
             contest.enter(best);
         }
