@@ -113,7 +113,11 @@ INPUT (
   log_price DOUBLE, discount_share DOUBLE, department STRING, brand STRING, weekday STRING, product_category STRING
 )
 OUTPUT (network_predicted BOOLEAN, network DOUBLE)
-WITH ('provider' = 'tidegate', 'task' = 'classification', 'algorithm' = 'mlp');
+WITH (
+  -- A batch of 32 answers, which is the default, would be the shopping of a few baskets, most of them not bought again: large ones are
+  -- a mixture.
+  'provider' = 'tidegate', 'task' = 'classification', 'algorithm' = 'mlp', 'batch_size' = '1024'
+);
 
 
 -- 2. One pass ------------------------------------------------------------------------------------------------------------
