@@ -67,6 +67,8 @@ pub(crate) fn spec(
     options: &[(&str, &str)],
 ) -> Result<ModelSpec> {
     let named = options.iter().find(|(key, _)| *key == "task").and_then(|(_, name)| Task::find(name));
+    // What is said of a task with labels may be wrong, to see what is said then.
+    let named = named.filter(|task| !task.has_labels());
     let by_output = if outputs[0].1 == Float64 { Task::Regression } else { Task::Classification };
     let task = named.unwrap_or(by_output);
     let algorithm = if task == Task::Regression { "linear_regression" } else { "logistic_regression" };
