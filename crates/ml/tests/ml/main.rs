@@ -4,6 +4,7 @@
 mod declared;
 mod every_learner;
 mod faults;
+mod gradient_boosting;
 mod keyed;
 mod merging;
 mod prequential;
