@@ -306,7 +306,7 @@ mod tests {
     fn options_complete_inside_quotes() {
         assert_eq!(at("SET 'job.n|"), (5, vec!["job.name".to_string()]));
         assert_eq!(words("SET 'execution.runtime-mode' = 'str|"), ["streaming"]);
-        assert_eq!(words("CREATE MODEL m WITH ('task' = 'cl|"), ["classification"]);
+        assert_eq!(words("CREATE MODEL m WITH ('task' = 'cla|"), ["classification"]);
         assert_eq!(words("CREATE MODEL m WITH ('algorithm' = 'logistic|"), ["logistic_regression"]);
         assert!(words("CREATE TABLE t (a INT) WITH ('conn|").contains(&"connector".to_string()));
     }
