@@ -183,7 +183,7 @@ mod tests {
         };
         let words: Vec<&str> = def.arguments.iter().map(|argument| argument.word()).collect();
         let (columns, forms): ([ArrayRef; 2], _) = match words[..] {
-            ["class", "class"] => ([texts(0), texts(1)], "text text"),
+            ["class", "class" | "cluster"] => ([texts(0), texts(1)], "text text"),
             ["label", "score"] => ([Arc::new(flags), numbers(0)], "boolean number"),
             ["number", "number"] => ([numbers(0), numbers(1)], "number number"),
             _ => panic!("{words:?}: rows of such columns are to be added here"),
