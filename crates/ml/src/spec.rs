@@ -210,7 +210,11 @@ pub const MODEL_OPTIONS: &[OptionDef] = &[
     OptionDef::required("provider", Kind::Choice(&["tidegate"]), "Who runs the model."),
     OptionDef::required("task", Kind::Choice(Task::NAMES), "What kind of question it answers."),
     OptionDef::required("algorithm", Kind::Text, "The learner."),
-    OptionDef::optional("classes", Kind::List, "The classes of the label, in order. Left out: as they are met."),
+    OptionDef::optional(
+        "classes",
+        Kind::List,
+        "The classes of the label, in order. Left out: as they are met; then two classes have a score each, and what learns by gradients other steps than of two that are declared.",
+    ),
     OptionDef::new("max-classes", Kind::Int { min: 2, max: 100_000 }, "1000", "Most classes that may be met."),
     OptionDef::new(
         "max-categories",
