@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 use tidegate_tests::data::repository;
@@ -130,16 +130,10 @@ impl<'a> Job<'a> {
     /// Waits until so many predictions are committed: the job is in its stream.
     #[track_caller]
     fn wait_for_predictions(&self, wanted: usize, running: &mut Option<&mut Running>) {
-        let began = Instant::now();
-        loop {
-            let found = Broker::shared().committed_values(&self.predictions).len();
-            if found >= wanted {
-                return;
-            }
+        wait_up_to(PATIENCE, &format!("{wanted} predictions come"), || {
             assert!(!running.as_mut().is_some_and(|running| running.has_ended()), "the job has ended");
-            assert!(began.elapsed() < PATIENCE, "after {PATIENCE:?} {found} of {wanted} predictions have come");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+            Broker::shared().committed_values(&self.predictions).len() >= wanted
+        });
     }
 
     /// What has come out: predictions, weeks, and the bytes of the models.

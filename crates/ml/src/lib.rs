@@ -25,6 +25,7 @@ pub mod replicas;
 pub mod rows;
 pub mod snapshot;
 pub mod spec;
+mod splitmix;
 pub mod spread;
 pub mod task;
 pub mod training;

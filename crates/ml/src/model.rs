@@ -393,8 +393,7 @@ impl Model {
     fn scores_a_row(&self) -> usize {
         match self.shape {
             Shape::Classes { .. } => self.labels.count(),
-            Shape::Binary | Shape::Number => 1,
-            Shape::Unlabelled => 2,
+            other => other.scores(),
         }
     }
 

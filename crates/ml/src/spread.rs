@@ -28,3 +28,19 @@ pub(crate) fn each<T: Send>(spread: &dyn Spread, items: &mut [T], work: impl Fn(
     let work = &work;
     spread.run(items.iter_mut().map(|item| Box::new(move || work(item)) as Work<'_>).collect());
 }
+
+/// Each piece of work on a thread of its own, the last first.
+#[cfg(test)]
+#[derive(Debug)]
+pub(crate) struct Threads;
+
+#[cfg(test)]
+impl Spread for Threads {
+    fn run(&self, work: Vec<Work<'_>>) {
+        std::thread::scope(|scope| {
+            for work in work.into_iter().rev() {
+                scope.spawn(work);
+            }
+        });
+    }
+}

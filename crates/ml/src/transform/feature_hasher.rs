@@ -5,6 +5,7 @@ use super::categories::NONE;
 use super::{Inputs, Output, Takes, Transform, TransformDef, Values};
 use crate::Result;
 use crate::rows::{NULL_HASH, hash_text};
+use crate::splitmix;
 
 /// See its `doc`.
 pub(super) static FEATURE_HASHER: TransformDef = TransformDef {
@@ -53,10 +54,7 @@ fn make(call: &mut Call<'_>) -> Result<Box<dyn Transform>> {
 /// Mixes the hashes of a column's name and of a text: the finalizer of SplitMix64.
 #[inline]
 fn mix(name_hash: u64, text_hash: u64) -> u64 {
-    let mut z = name_hash.rotate_left(31) ^ text_hash;
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^ (z >> 31)
+    splitmix::mix(name_hash.rotate_left(31) ^ text_hash)
 }
 
 impl FeatureHasher {

@@ -156,9 +156,9 @@ impl RelationPlanner for TableFunctions {
             "HOP" => planner.window(WindowFunction::Hop)?,
             "CUMULATE" => planner.window(WindowFunction::Cumulate)?,
             "SESSION" => planner.session()?,
-            "ML_TRAIN" => planner.train()?,
-            "ML_DETECT_ANOMALIES" => planner.detect(Task::AnomalyDetection)?,
-            "ML_DETECT_CHANGE" => planner.detect(Task::ChangeDetection)?,
+            "ML_TRAIN" => planner.train(None)?,
+            "ML_DETECT_ANOMALIES" => planner.train(Some(Task::AnomalyDetection))?,
+            "ML_DETECT_CHANGE" => planner.train(Some(Task::ChangeDetection))?,
             "ML_PREDICT" => planner.predict()?.0,
             "ML_EVALUATE" => planner.report(ReportKind::Evaluation)?,
             "ML_CONFUSION_MATRIX" => planner.report(ReportKind::ConfusionMatrix)?,
@@ -313,12 +313,17 @@ impl CallPlanner<'_> {
         Ok(columns)
     }
 
-    fn train(&mut self) -> Result<LogicalPlan> {
+    /// A function that trains models, perhaps for one task only.
+    fn train(&mut self, task: Option<Task>) -> Result<LogicalPlan> {
         let Some(reference) = self.bound.model("MODEL") else { return self.refuse("MODEL", "expected a model") };
         let (model, start) = match self.models.for_training(reference) {
             Ok(found) => found,
             Err(error) => return self.refuse_model(error),
         };
+        if let Some(task) = task.filter(|task| *task != model.spec.task) {
+            let (name, own, wanted) = (&model.name, model.spec.task.name(), task.name());
+            return self.refuse("MODEL", format!("model '{name}' is for '{own}'; expected one for '{wanted}'"));
+        }
         let (input, keys) = self.keyed_input("INPUT")?;
         let schema = input.schema();
         let args = self.args(schema, &model.spec)?;
@@ -374,18 +379,6 @@ impl CallPlanner<'_> {
             keys,
             schema,
         }))
-    }
-
-    /// A function that trains models for one task only.
-    fn detect(&mut self, task: Task) -> Result<LogicalPlan> {
-        if let Some(reference) = self.bound.model("MODEL")
-            && let Ok((model, _)) = self.models.for_training(reference)
-            && model.spec.task != task
-        {
-            let (name, own, wanted) = (&model.name, model.spec.task.name(), task.name());
-            return self.refuse("MODEL", format!("model '{name}' is for '{own}'; expected one for '{wanted}'"));
-        }
-        self.train()
     }
 
     /// The column of the label, which there is where the task has labels.

@@ -46,6 +46,7 @@ use crate::block::Row;
 use crate::learner::row_model::{ByRow, RowModel};
 use crate::learner::{FeatureKind, Features, LearnerDef};
 use crate::snapshot::SnapshotError;
+use crate::splitmix::{GAMMA, mix};
 
 /// How many of the latest scores tell which are the highest.
 const SCORES_KEPT: usize = 1000;
@@ -174,12 +175,9 @@ fn is_lower(value: f64, cut: f64) -> bool {
     value < cut || value.is_nan()
 }
 
-/// A well-mixed number for each number (SplitMix64: Steele, Lea & Flood 2014).
-fn mixed(mut z: u64) -> u64 {
-    z = z.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
+/// A well-mixed number for each number, also for 0.
+fn mixed(z: u64) -> u64 {
+    mix(z.wrapping_add(GAMMA))
 }
 
 impl Forest {

@@ -4,7 +4,7 @@ use super::*;
 use crate::block::Block;
 use crate::learner::FeatureKind::{Category, Number};
 use crate::learner::Learner;
-use crate::spread::Work;
+use crate::spread::Threads;
 
 fn make(options: &[(&str, &str)], shape: Shape, kinds: &[FeatureKind]) -> Box<dyn Learner> {
     let options = tidegate_options::resolve(&[settings::OPTIONS], options.iter().copied()).unwrap();
@@ -148,20 +148,6 @@ fn classes_beyond_the_most_keep_their_share() {
     let found = predict(&*learner, &[vec![0.5]]);
     let expected = [0.05, 0.9, 0.05, 0.0];
     assert!(found.iter().zip(expected).all(|(found, expected)| (found - expected).abs() < 0.01), "{found:?}");
-}
-
-/// Each piece of work on a thread of its own, the last first.
-#[derive(Debug)]
-struct Threads;
-
-impl Spread for Threads {
-    fn run(&self, work: Vec<Work<'_>>) {
-        std::thread::scope(|scope| {
-            for work in work.into_iter().rev() {
-                scope.spawn(work);
-            }
-        });
-    }
 }
 
 /// More values than one piece of work has, with little memory and with much.

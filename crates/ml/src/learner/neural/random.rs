@@ -1,6 +1,8 @@
 //! Random numbers that depend on what they are for, and on nothing that was drawn before: so state needs none of them, and
 //! what is initialised late is as it would have been early. SplitMix64 (Steele, Lea & Flood 2014).
 
+use crate::splitmix::{GAMMA, mix};
+
 /// What random numbers are for.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Purpose {
@@ -16,12 +18,6 @@ pub(super) enum Purpose {
 #[derive(Debug)]
 pub(super) struct Random(u64);
 
-fn mix(mut z: u64) -> u64 {
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
-
 impl Random {
     /// Numbers for a purpose.
     pub(super) fn new(seed: u64, purpose: Purpose) -> Self {
@@ -30,14 +26,14 @@ impl Random {
             Purpose::Embedding { column, category } => (2, column as u64, category as u64),
             Purpose::Dropout { layer, step } => (3, layer as u64, step),
         };
-        let fold = |state: u64, part: u64| mix(state.wrapping_add(0x9e37_79b9_7f4a_7c15) ^ part);
+        let fold = |state: u64, part: u64| mix(state.wrapping_add(GAMMA) ^ part);
         Self(fold(fold(fold(seed, kind), first), second))
     }
 
     /// From 0 up to but not including 1, in steps of 2⁻²⁴.
     #[inline]
     pub(super) fn uniform(&mut self) -> f32 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        self.0 = self.0.wrapping_add(GAMMA);
         (mix(self.0) >> 40) as f32 * (1.0 / 16_777_216.0)
     }
 

@@ -1,7 +1,7 @@
 //! Closed forms; what batches and threads change, which is nothing.
 
 use super::*;
-use crate::spread::Work;
+use crate::spread::Threads;
 
 fn make(options: &[(&str, &str)], shape: Shape, kinds: &[FeatureKind]) -> Box<dyn Learner> {
     let defs = STREAMING_GRADIENT_BOOSTING.options;
@@ -60,20 +60,6 @@ fn numbers_begin_with_their_mean() {
     learner.learn(&block(&x), &y, &[]);
     for (found, expected) in predicted(&*learner, &[0.1, 0.6]).iter().zip([1000.0, 1010.0]) {
         assert!((found - expected).abs() < 1.0, "{found}, not {expected}");
-    }
-}
-
-/// Each piece of work on a thread of its own, the last first.
-#[derive(Debug)]
-struct Threads;
-
-impl Spread for Threads {
-    fn run(&self, work: Vec<Work<'_>>) {
-        std::thread::scope(|scope| {
-            for work in work.into_iter().rev() {
-                scope.spawn(work);
-            }
-        });
     }
 }
 
