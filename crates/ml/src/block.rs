@@ -63,4 +63,17 @@ impl Block {
             values: &self.values[entries],
         }
     }
+
+    /// Rows `start .. start + rows`, copied.
+    pub(crate) fn part(&self, start: usize, rows: usize) -> Self {
+        let entries = self.offsets[start] as usize..self.offsets[start + rows] as usize;
+        Self {
+            rows,
+            dense_width: self.dense_width,
+            dense: self.dense[start * self.dense_width..(start + rows) * self.dense_width].to_vec(),
+            offsets: self.offsets[start..=start + rows].iter().map(|offset| offset - self.offsets[start]).collect(),
+            indices: self.indices[entries.clone()].to_vec(),
+            values: self.values[entries].to_vec(),
+        }
+    }
 }

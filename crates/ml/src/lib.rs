@@ -30,6 +30,7 @@ pub mod spread;
 pub mod task;
 pub mod training;
 pub mod transform;
+pub mod tuning;
 
 pub use error::{DataFault, Error, Result};
 pub use model::{LearnReport, Model, ModelDescription};

@@ -36,11 +36,12 @@ use arrow::datatypes::SchemaRef;
 use tidegate_options::{OptionDef, Options, nearest, resolve};
 
 use crate::block::Block;
-use crate::learner::{LEARNERS, Learner, LearnerDef, Shape};
+use crate::learner::{Features, LEARNERS, Learner, LearnerDef, Shape};
 use crate::rows::{Rows, Texts, read};
 use crate::spec::MODEL_OPTIONS;
 use crate::spread::Spread;
 use crate::transform::{Pipeline, Scratch};
+use crate::tuning::{Race, Search, TUNING_OPTIONS, Trial};
 use crate::{DataFault, Error, LabelKind, ModelSpec, Result, Task};
 
 mod describe;
@@ -57,7 +58,7 @@ use predictions::Predictions;
 #[derive(Debug)]
 pub struct Model {
     spec: ModelSpec,
-    def: &'static LearnerDef,
+    algorithm: Algorithm,
     options: Options,
     shape: Shape,
     pub(crate) labels: Labels,
@@ -99,9 +100,39 @@ pub(crate) struct Buffers {
     scores: Vec<f64>,
 }
 
-/// The option tables of a model with this learner.
-fn tables(def: &LearnerDef) -> Vec<&'static [OptionDef]> {
-    std::iter::once(MODEL_OPTIONS).chain(def.options.iter().copied()).collect()
+/// What makes a model's learner.
+#[derive(Debug)]
+enum Algorithm {
+    /// One learner.
+    One(&'static LearnerDef),
+    /// Trials of several. The search itself is the learner's; these are the tables of its options.
+    Tuned(Vec<&'static [OptionDef]>),
+}
+
+impl Algorithm {
+    /// The learner of a specification, what its options are, and which features it takes.
+    fn of(spec: &ModelSpec, shape: impl Fn(&Options) -> Result<Shape>) -> Result<(Self, Options, Features, Box<dyn Learner>)> {
+        if let Some(search) = Search::of(spec, &|name| find_learner(spec, Some(name).filter(|name| !name.is_empty())))? {
+            let given = spec.options.get("algorithm").map_or("", String::as_str);
+            let (options, features) = (search.common_options(given)?, search.features());
+            let tables = [MODEL_OPTIONS, TUNING_OPTIONS].into_iter().chain(search.tables()).collect();
+            let learner = Box::new(Race::new(search, shape(&options)?)?);
+            return Ok((Self::Tuned(tables), options, features, learner));
+        }
+        let def = find_learner(spec, spec.options.get("algorithm").map(String::as_str))?;
+        let given = spec.options.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        let options = resolve(&Self::One(def).tables(), given)?;
+        let learner = (def.make)(&options, shape(&options)?)?;
+        Ok((Self::One(def), options, def.features, learner))
+    }
+
+    /// The option tables of the model.
+    fn tables(&self) -> Vec<&'static [OptionDef]> {
+        match self {
+            Self::One(def) => std::iter::once(MODEL_OPTIONS).chain(def.options.iter().copied()).collect(),
+            Self::Tuned(tables) => tables.clone(),
+        }
+    }
 }
 
 /// Weights of some rows, where there are any.
@@ -116,9 +147,16 @@ impl Model {
     /// [`Error::Spec`] when the algorithm is unknown or does not do the task, or a transform is wrong; [`Error::Option`]
     /// when an option is.
     pub fn new(spec: ModelSpec) -> Result<Self> {
-        let def = find_learner(&spec)?;
-        let given = spec.options.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-        let options = resolve(&tables(def), given)?;
+        let shape_of = |options: &Options| {
+            let labels = Labels::new(spec.label, options)?;
+            Ok(match (spec.label, labels.declared(), labels.count()) {
+                (LabelKind::Number, ..) => Shape::Number,
+                (LabelKind::None, ..) => Shape::Unlabelled,
+                (_, true, 2) => Shape::Binary,
+                (_, _, classes) => Shape::Classes { classes },
+            })
+        };
+        let (algorithm, options, features, mut learner) = Algorithm::of(&spec, shape_of)?;
         let task = spec.task.name();
         if options.text("task") != task {
             return Err(Error::Spec(format!(
@@ -127,15 +165,9 @@ impl Model {
                 options.text("task")
             )));
         }
-        let labels = Labels::new(spec.label, &options)?;
-        let shape = match (spec.label, labels.declared(), labels.count()) {
-            (LabelKind::Number, ..) => Shape::Number,
-            (LabelKind::None, ..) => Shape::Unlabelled,
-            (_, true, 2) => Shape::Binary,
-            (_, _, classes) => Shape::Classes { classes },
-        };
+        let (labels, shape) = (Labels::new(spec.label, &options)?, shape_of(&options)?);
         let categories_max = u32::try_from(options.int("max-categories")).unwrap_or(u32::MAX);
-        let pipeline = Pipeline::compile(&spec, categories_max, def.features).map_err(|error| match error {
+        let pipeline = Pipeline::compile(&spec, categories_max, features).map_err(|error| match error {
             Error::Spec(what) => Error::Spec(format!("model '{}': {what}", spec.name)),
             other => other,
         })?;
@@ -147,12 +179,11 @@ impl Model {
                 pipeline.dense_width()
             )));
         }
-        let mut learner = (def.make)(&options, shape)?;
         learner.set_features(&pipeline.dense_kinds());
         let incoming = Incoming { rows: Rows::new(pipeline.columns()), ..Incoming::default() };
         Ok(Self {
             spec,
-            def,
+            algorithm,
             options,
             shape,
             labels,
@@ -203,6 +234,32 @@ impl Model {
     /// Ends the input: what the learner fits only now and then it fits to all rows.
     pub(crate) fn end_input(&mut self) {
         self.learner.end_input();
+    }
+
+    /// The trials of a model that is tuned, in the order of their numbers; none of any other.
+    pub fn trials(&self) -> Vec<Trial> {
+        self.learner.trials()
+    }
+
+    /// Whether it can only learn from history: its search needs several passes.
+    pub fn needs_history(&self) -> bool {
+        self.learner.needs_history()
+    }
+
+    /// Ends a pass over history. If more is to be tried, the model is as if it had learned nothing, and another pass over the same rows
+    /// is to follow; otherwise the search is over.
+    ///
+    /// # Errors
+    /// When a trial is refused.
+    pub(crate) fn end_pass(&mut self) -> Result<bool> {
+        if !self.learner.end_pass()? {
+            return Ok(false);
+        }
+        let mut anew = Self::new(self.spec.clone())?;
+        std::mem::swap(&mut anew.learner, &mut self.learner);
+        anew.version = self.version;
+        *self = anew;
+        Ok(true)
     }
 
     /// The version that predictions carry; 0 while none is set.
@@ -549,8 +606,8 @@ fn first(faults: Vec<DataFault>) -> Result<()> {
 }
 
 /// The learner that a specification names.
-fn find_learner(spec: &ModelSpec) -> Result<&'static LearnerDef> {
-    let Some(name) = spec.options.get("algorithm") else {
+fn find_learner(spec: &ModelSpec, name: Option<&str>) -> Result<&'static LearnerDef> {
+    let Some(name) = name else {
         // Tells that it is missing, in the words of all missing options.
         let given = spec.options.iter().map(|(key, value)| (key.as_str(), value.as_str()));
         resolve(&[MODEL_OPTIONS], given.filter(|(key, _)| MODEL_OPTIONS.iter().any(|def| def.name == *key)))?;

@@ -40,6 +40,14 @@ pub trait Training: Debug + Send {
     /// When what was learned apart cannot be put together.
     fn finish(&mut self, spread: &dyn Spread) -> Result<Vec<Snapshot>>;
 
+    /// Ends a pass over history: whether a search has more to try, in another pass over the same rows.
+    ///
+    /// # Errors
+    /// When what is to be tried is refused.
+    fn end_pass(&mut self) -> Result<bool> {
+        Ok(false)
+    }
+
     /// What is wrong with a batch: see [`Model::check`].
     ///
     /// # Errors
@@ -89,6 +97,10 @@ impl Training for Prequential {
 
     fn finish(&mut self, _: &dyn Spread) -> Result<Vec<Snapshot>> {
         Ok(Self::finish(self))
+    }
+
+    fn end_pass(&mut self) -> Result<bool> {
+        self.model_mut().end_pass()
     }
 
     fn check(&self, batch: &RecordBatch) -> Result<Vec<DataFault>> {

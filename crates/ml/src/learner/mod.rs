@@ -10,6 +10,7 @@ use tidegate_options::{OptionDef, Options};
 
 use crate::block::Block;
 use crate::spread::Spread;
+use crate::tuning::Trial;
 use crate::{Result, Task};
 
 pub mod anomaly;
@@ -241,6 +242,25 @@ pub trait Learner: Debug + Send + Sync {
         Vec::new()
     }
 
+    /// The trials of a search, where the learner is one.
+    fn trials(&self) -> Vec<Trial> {
+        Vec::new()
+    }
+
+    /// Whether it can only learn from history, which is there for several passes.
+    fn needs_history(&self) -> bool {
+        false
+    }
+
+    /// Tells that a first pass over history has ended. Says whether there is more to be tried in another pass, from the first row on;
+    /// otherwise what has been found to be best goes on alone.
+    ///
+    /// # Errors
+    /// When what is to be tried is refused.
+    fn end_pass(&mut self) -> Result<bool> {
+        Ok(false)
+    }
+
     /// Bytes of memory that the state takes.
     fn state_bytes(&self) -> usize;
 }
@@ -258,6 +278,6 @@ pub struct Weights {
 
 /// The weight of a row, where an empty list stands for all ones.
 #[inline]
-fn row_weight(weights: &[f64], row: usize) -> f64 {
+pub(crate) fn row_weight(weights: &[f64], row: usize) -> f64 {
     weights.get(row).copied().unwrap_or(1.0)
 }

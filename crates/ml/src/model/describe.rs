@@ -2,7 +2,7 @@
 
 use tidegate_options::OptionDef;
 
-use super::{Model, tables};
+use super::Model;
 use crate::Task;
 use crate::transform::Feature;
 
@@ -60,9 +60,9 @@ impl Model {
         ModelDescription {
             name: self.spec.name.clone(),
             task: self.spec.task,
-            algorithm: self.def.name.to_string(),
+            algorithm: self.spec.options.get("algorithm").cloned().unwrap_or_default(),
             version: self.version,
-            options: tables(self.def).iter().flat_map(|table| table.iter()).filter_map(value).collect(),
+            options: self.algorithm.tables().iter().flat_map(|table| table.iter()).filter_map(value).collect(),
             rows_learned: self.rows_learned,
             classes: self.labels.names(),
             dense_features: self.pipeline.dense_width(),

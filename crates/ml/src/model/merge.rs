@@ -1,6 +1,6 @@
 //! Models that learned apart, put together.
 
-use super::Model;
+use super::{Algorithm, Model};
 use super::saved::Learned;
 use crate::{Error, Result};
 
@@ -99,7 +99,7 @@ impl Model {
             if stay(classes) && stay(features) && categories.is_empty() && (!grow || classes.len() == count) {
                 return Ok(state);
             }
-            let mut learner = (self.def.make)(&self.options, self.shape)?;
+            let (_, _, _, mut learner) = Algorithm::of(&self.spec, |_| Ok(self.shape))?;
             learner.set_features(&self.pipeline.dense_kinds());
             if grow {
                 learner.set_classes(other.labels.count());

@@ -12,4 +12,5 @@ mod replicas;
 mod sequential;
 mod snapshots;
 mod transforms;
+mod tuning;
 mod unlabelled;

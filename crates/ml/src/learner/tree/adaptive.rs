@@ -6,7 +6,8 @@
 //!
 //! **Formula.** With error rates `e` and `e'` of a node and its alternate over windows of `n` and `n'` rows, both over 300, and
 //! `b = √(2·e·(1 − e)·ln(2/.05)·(1/n + 1/n'))`: the alternate takes over when `e − e' > b`, and is dropped when `e' − e > b`. Rows
-//! come to leaves `Poisson(1)` times, as in bagging.
+//! come to leaves `Poisson(1)` times, as in bagging. A row's probabilities are the mean of those of the leaf it comes to and of the
+//! alternates on its way that have grown a split (as MOA does, where their votes are added up): they know more of what is new.
 
 use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;
@@ -116,6 +117,27 @@ impl AdaptiveTree {
             Some(leaf) => leaf.predict(x, &self.columns, &self.settings, true, numbers, probabilities),
             None => Guess::default(),
         }
+    }
+
+    /// Adds up what the leaves say that a row comes to: that of the tree from `node`, and those of alternates on the way that have
+    /// grown a split. Returns how many there are.
+    fn add_votes(&self, mut node: u32, x: &[f64], scratch: &mut Scratch, votes: &mut [f64]) -> u32 {
+        let mut voters = 0;
+        loop {
+            let at = self.grown.nodes.at(node);
+            if let Some(alternate) = at.alternate.filter(|alternate| self.grown.nodes.at(*alternate).split.is_some()) {
+                voters += self.add_votes(alternate, x, scratch, votes);
+            }
+            match self.grown.nodes.next(node, x) {
+                Some(next) => node = next,
+                None => break,
+            }
+        }
+        let Some(leaf) = &self.grown.nodes.at(node).data.leaf else { return voters };
+        let (numbers, probabilities) = scratch.split(self.grown.classes);
+        leaf.predict(x, &self.columns, &self.settings, false, numbers, probabilities);
+        votes.iter_mut().zip(&*probabilities).for_each(|(sum, p)| *sum += p);
+        voters + 1
     }
 
     /// Learns a row by the tree and by all alternates on its way.
@@ -273,9 +295,11 @@ impl RowModel for AdaptiveTree {
     }
 
     fn predict(&self, x: Row<'_>, scratch: &mut Scratch, scores: &mut [f64]) {
-        let leaf = self.grown.nodes.leaf(0, x.dense);
-        if let Some(leaf) = &self.grown.nodes.at(leaf).data.leaf {
-            leaf.predict(x.dense, &self.columns, &self.settings, false, scratch.numbers(), scores);
+        scores.fill(0.0);
+        let voters = self.add_votes(0, x.dense, scratch, scores);
+        if voters > 1 {
+            let share = 1.0 / f64::from(voters);
+            scores.iter_mut().for_each(|score| *score *= share);
         }
     }
 
