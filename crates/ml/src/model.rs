@@ -111,8 +111,12 @@ enum Algorithm {
 
 impl Algorithm {
     /// The learner of a specification, what its options are, and which features it takes.
-    fn of(spec: &ModelSpec, shape: impl Fn(&Options) -> Result<Shape>) -> Result<(Self, Options, Features, Box<dyn Learner>)> {
-        if let Some(search) = Search::of(spec, &|name| find_learner(spec, Some(name).filter(|name| !name.is_empty())))? {
+    fn of(
+        spec: &ModelSpec,
+        shape: impl Fn(&Options) -> Result<Shape>,
+    ) -> Result<(Self, Options, Features, Box<dyn Learner>)> {
+        if let Some(search) = Search::of(spec, &|name| find_learner(spec, Some(name).filter(|name| !name.is_empty())))?
+        {
             let given = spec.options.get("algorithm").map_or("", String::as_str);
             let (options, features) = (search.common_options(given)?, search.features());
             let tables = [MODEL_OPTIONS, TUNING_OPTIONS].into_iter().chain(search.tables()).collect();

@@ -8,6 +8,7 @@ use tidegate_connectors::CONNECTORS;
 use tidegate_engine::TRAINING_OPTIONS;
 use tidegate_ml::learner::{Features, LEARNERS, LearnerDef};
 use tidegate_ml::spec::MODEL_OPTIONS;
+use tidegate_ml::tuning::TUNING_OPTIONS;
 use tidegate_options::{OptionDef, nearest};
 use tidegate_sql::settings::SETTINGS;
 
@@ -105,6 +106,13 @@ pub(super) fn all() -> Vec<Group> {
         title: "Models: how they are trained and registered".to_string(),
         doc: "".into(),
         options: everywhere(TRAINING_OPTIONS),
+    });
+    groups.push(Group {
+        of: OptionsOf::Model,
+        name: "",
+        title: "Models: how they are tuned".to_string(),
+        doc: "An option of the algorithm may be `range(low, high)`, `range(low, high, log)` or `choice(a, b, …)`, and `'algorithm'` may be a choice. ML_TRIAL_INFO tells how each trial did.".into(),
+        options: everywhere(TUNING_OPTIONS),
     });
     for learner in LEARNERS {
         groups.push(Group {

@@ -4,6 +4,7 @@ use tidegate_connectors::CONNECTORS;
 use tidegate_engine::{Names, TRAINING_OPTIONS};
 use tidegate_ml::learner::LEARNERS;
 use tidegate_ml::spec::MODEL_OPTIONS;
+use tidegate_ml::tuning::TUNING_OPTIONS;
 use tidegate_options::{Kind, OptionDef};
 use tidegate_sql::settings::SETTINGS;
 
@@ -256,10 +257,10 @@ fn model_options(before: &str) -> Vec<&'static OptionDef> {
     let algorithm = given(before, "algorithm");
     let learners = LEARNERS
         .iter()
-        .filter(|def| algorithm.as_deref().is_none_or(|name| name == def.name))
+        .filter(|def| algorithm.as_deref().is_none_or(|name| name == def.name || name.starts_with("choice(")))
         .flat_map(|def| def.options.iter())
         .flat_map(|table| table.iter());
-    MODEL_OPTIONS.iter().chain(TRAINING_OPTIONS).chain(learners).collect()
+    MODEL_OPTIONS.iter().chain(TRAINING_OPTIONS).chain(TUNING_OPTIONS).chain(learners).collect()
 }
 
 #[cfg(test)]

@@ -92,6 +92,11 @@ impl Learning {
         Ok(learned.map(drop)?)
     }
 
+    /// Ends a pass over the rows: whether a search needs another.
+    fn end_pass(&mut self) -> Result<bool> {
+        Ok(self.training.end_pass().map_err(|error| model_error(&self.name, error))?)
+    }
+
     fn finish(mut self) -> Result<Box<dyn Training>> {
         self.training.finish(&self.threads).map_err(|error| model_error(&self.name, error))?;
         Ok(self.training)
@@ -197,7 +202,8 @@ fn learn(
         _ => context.setting.execution.with_partitions(1),
     };
     let rows_file = context.folder.join("history");
-    let mut kept = if epochs > 1 { Some(SpillWriter::open(&rows_file, 0)?) } else { None };
+    let again = epochs > 1 || learning.training.model().needs_history();
+    let mut kept = if again { Some(SpillWriter::open(&rows_file, 0)?) } else { None };
     let mut rows = 0;
     bounded::query(&execution, plan, watch, true, |batch| {
         let shards = columns.shards(&batch).map_err(|error| model_error(&entry.name, error))?;
@@ -209,8 +215,8 @@ fn learn(
         rows += batch.num_rows() as u64;
         Ok(())
     })?;
-    for epoch in 2..=epochs {
-        watch.pass(format!("{name}: epoch {epoch} of {epochs}"), rows);
+    let mut pass = |learning: &mut Learning, what: String| -> Result<()> {
+        watch.pass(what, rows);
         let mut reader = SpillReader::open(&rows_file, 0)?;
         while let Some((batch, _)) = reader.next()? {
             let (batch, shards) = without_shards(batch, !columns.shard_by.is_empty())?;
@@ -219,6 +225,16 @@ fn learn(
                 return Err(Error::Stopped { resumable: true });
             }
         }
+        Ok(())
+    };
+    let mut tried = learning.training.model().trials().len();
+    while learning.end_pass()? {
+        let trials = learning.training.model().trials().len();
+        pass(&mut learning, format!("{name}: trials {} to {trials}", tried + 1))?;
+        tried = trials;
+    }
+    for epoch in 2..=epochs {
+        pass(&mut learning, format!("{name}: epoch {epoch} of {epochs}"))?;
     }
     learning.finish()
 }

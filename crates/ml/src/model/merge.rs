@@ -1,7 +1,7 @@
 //! Models that learned apart, put together.
 
-use super::{Algorithm, Model};
 use super::saved::Learned;
+use super::{Algorithm, Model};
 use crate::{Error, Result};
 
 /// Whether numbers are those of before.

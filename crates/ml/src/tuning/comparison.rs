@@ -265,7 +265,8 @@ mod tests {
 
     #[test]
     fn batches_do_not_matter() {
-        let losses: Vec<Vec<f64>> = (0..3).map(|i| (0..5_000).map(|row| f64::from((row * 7 + i * 13) % 31)).collect()).collect();
+        let losses: Vec<Vec<f64>> =
+            (0..3).map(|i| (0..5_000).map(|row| f64::from((row * 7 + i * 13) % 31)).collect()).collect();
         let run = |cut: usize| {
             let mut comparison = Comparison::new(3);
             let mut at = 0;

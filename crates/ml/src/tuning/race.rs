@@ -295,10 +295,18 @@ fn loss(objective: Objective, shape: Shape, scores: &[f64], y: f64) -> f64 {
     if loss < LARGEST_LOSS { loss } else { LARGEST_LOSS }
 }
 
+fn not_mergeable() -> Error {
+    Error::Merge(
+        "a model that is being tuned cannot be merged: a trial that one has dropped another may keep".to_string(),
+    )
+}
+
 impl Learner for Race {
     fn set_features(&mut self, kinds: &[FeatureKind]) {
         self.kinds = kinds.to_vec();
-        self.running().filter_map(|candidate| candidate.learner.as_mut()).for_each(|learner| learner.set_features(kinds));
+        self.running()
+            .filter_map(|candidate| candidate.learner.as_mut())
+            .for_each(|learner| learner.set_features(kinds));
     }
 
     fn set_spread(&mut self, spread: Arc<dyn Spread + Send>) {
@@ -343,7 +351,11 @@ impl Learner for Race {
     }
 
     fn merge(&mut self, _others: &[&[u8]]) -> Result<()> {
-        Err(Error::Merge("a model that is being tuned cannot be merged: trials that one has dropped another may keep".to_string()))
+        Err(not_mergeable())
+    }
+
+    fn merge_since(&mut self, _replicas: &[&[u8]]) -> Result<()> {
+        Err(not_mergeable())
     }
 
     fn save(&self) -> Vec<u8> {
@@ -377,7 +389,8 @@ impl Learner for Race {
         {
             return Err(content("trials that are not of this search").into());
         }
-        let left = |trial: usize| trial >= first && saved.comparison.left().binary_search(&((trial - first) as u32)).is_ok();
+        let left =
+            |trial: usize| trial >= first && saved.comparison.left().binary_search(&((trial - first) as u32)).is_ok();
         if saved.candidates.iter().enumerate().any(|(i, candidate)| left(i) && candidate.learner.is_none()) {
             return Err(content("a trial that is left has no state").into());
         }
@@ -467,8 +480,11 @@ impl Learner for Race {
 
     fn state_bytes(&self) -> usize {
         let of = |candidate: &Candidate| {
-            let learners = [&candidate.learner, &candidate.held].into_iter().flatten().map(|learner| learner.state_bytes());
-            size_of::<Candidate>() + 8 * (candidate.point.len() + candidate.scores.len() + candidate.losses.len()) + learners.sum::<usize>()
+            let learners =
+                [&candidate.learner, &candidate.held].into_iter().flatten().map(|learner| learner.state_bytes());
+            size_of::<Candidate>()
+                + 8 * (candidate.point.len() + candidate.scores.len() + candidate.losses.len())
+                + learners.sum::<usize>()
         };
         size_of::<Self>() + self.candidates.iter().map(of).sum::<usize>() + self.comparison.state_bytes()
     }

@@ -99,7 +99,8 @@ impl Search {
             (None, Some(name)) => vec![find(name)?],
             (None, None) => vec![find("")?],
         };
-        let own = |key: &str| defs.iter().flat_map(|def| def.options.iter().copied().flatten()).find(|def| def.name == key);
+        let own =
+            |key: &str| defs.iter().flat_map(|def| def.options.iter().copied().flatten()).find(|def| def.name == key);
         let common = |key: &str| MODEL_OPTIONS.iter().chain(TUNING_OPTIONS).find(|def| def.name == key);
         let mut dimensions = Vec::new();
         for (option, value) in &searched {
@@ -107,7 +108,9 @@ impl Search {
                 ("algorithm", _) => tidegate_options::Kind::Text,
                 (_, Some(def)) => def.kind,
                 (_, None) if common(option).is_some() => {
-                    return Err(Error::Spec(format!("option '{option}' cannot be tuned: it is the model's, not the algorithm's")));
+                    return Err(Error::Spec(format!(
+                        "option '{option}' cannot be tuned: it is the model's, not the algorithm's"
+                    )));
                 }
                 (_, None) => return Err(unknown(option, &defs)),
             };
@@ -126,7 +129,10 @@ impl Search {
             (Some("mae"), false) => Objective::AbsoluteError,
             (Some(other), _) => {
                 let expected = if classes { "log_loss or error_rate" } else { "mse or mae" };
-                return Err(Error::Spec(format!("option 'tune.objective': for {} it takes {expected}, not {other}", spec.task.name())));
+                return Err(Error::Spec(format!(
+                    "option 'tune.objective': for {} it takes {expected}, not {other}",
+                    spec.task.name()
+                )));
             }
         };
         let strategy = match options.text("tune.strategy") {

@@ -143,7 +143,11 @@ pub(super) fn unit(random: &mut impl Rng) -> f64 {
 impl Space {
     /// The options at a point.
     pub(super) fn values(&self, point: &[f64]) -> BTreeMap<String, String> {
-        self.0.iter().zip(point).map(|(dimension, place)| (dimension.option.clone(), dimension.domain.value(*place))).collect()
+        self.0
+            .iter()
+            .zip(point)
+            .map(|(dimension, place)| (dimension.option.clone(), dimension.domain.value(*place)))
+            .collect()
     }
 
     /// A point drawn evenly.
@@ -187,7 +191,10 @@ mod tests {
     #[test]
     fn places_are_values() {
         let rate = Domain::read("rate", "range(1e-4, 1, log)", RATE).unwrap();
-        assert_eq!(["0.0001", "0.01", "1"], [0.0, 0.5, 1.0].map(|place| rate.value(place)).each_ref().map(String::as_str));
+        assert_eq!(
+            ["0.0001", "0.01", "1"],
+            [0.0, 0.5, 1.0].map(|place| rate.value(place)).each_ref().map(String::as_str)
+        );
         let depth = Domain::read("depth", "range(1, 4)", Kind::Int { min: 1, max: 9 }).unwrap();
         assert_eq!(["1", "3", "4"], [0.0, 0.5, 1.0].map(|place| depth.value(place)).each_ref().map(String::as_str));
         let list = Domain::read("layers", "choice(\"64, 32\", 16)", Kind::List).unwrap();
@@ -207,7 +214,9 @@ mod tests {
         ]);
         assert_eq!(space.all(6).unwrap().len(), 6);
         assert!(space.all(5).is_none());
-        assert!(space.holds(&[1.0, 2.0]) && !space.holds(&[2.0, 0.0]) && !space.holds(&[0.5, 0.0]) && !space.holds(&[0.0]));
+        assert!(
+            space.holds(&[1.0, 2.0]) && !space.holds(&[2.0, 0.0]) && !space.holds(&[0.5, 0.0]) && !space.holds(&[0.0])
+        );
     }
 
     #[test]

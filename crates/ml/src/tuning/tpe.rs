@@ -52,7 +52,9 @@ impl Density {
                 };
                 let middle = places.iter().position(|place| *place == 0.5);
                 let normals = (0..places.len()).map(|i| if Some(i) == middle { [0.5, 1.0] } else { normal(i) });
-                Self::Range(normals.map(|[mean, sd]| [mean, sd, below((1.0 - mean) / sd) - below(-mean / sd)]).collect())
+                Self::Range(
+                    normals.map(|[mean, sd]| [mean, sd, below((1.0 - mean) / sd) - below(-mean / sd)]).collect(),
+                )
             }
         }
     }
@@ -156,7 +158,8 @@ mod tests {
         let (mut better, mut sums) = (0, [0.0; 2]);
         for seed in 0..40 {
             let random = &mut Pcg64Mcg::seed_from_u64(seed);
-            let begin: Vec<(Vec<f64>, f64)> = (0..10).map(|_| space().draw(random)).map(|p| (p.clone(), loss(&p))).collect();
+            let begin: Vec<(Vec<f64>, f64)> =
+                (0..10).map(|_| space().draw(random)).map(|p| (p.clone(), loss(&p))).collect();
             let mut runs = [begin.clone(), begin];
             for _ in 0..30 {
                 for (run, tried) in runs.iter_mut().enumerate() {

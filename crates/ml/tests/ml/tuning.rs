@@ -167,7 +167,8 @@ fn a_parzen_estimator_goes_over_history_again() {
     assert!(trials.iter().all(|trial| trial.status == Status::Succeeded && trial.rows == 4_000));
     let winner = trials.iter().find(|trial| trial.is_optimal).unwrap();
     assert!(trials.iter().all(|trial| trial.loss >= winner.loss));
-    let alone: Vec<(&str, &str)> = winner.parameters.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    let alone: Vec<(&str, &str)> =
+        winner.parameters.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
     let mut alone = logistic(&alone);
     alone.learn(&rows).unwrap();
     assert_eq!(probabilities(&model.predict(&rows).unwrap()), probabilities(&alone.predict(&rows).unwrap()));

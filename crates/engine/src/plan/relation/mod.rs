@@ -1,24 +1,24 @@
 //! Functions of the FROM clause become plan nodes: here the ML functions, in [`window`] those of windows;
-//! in [`as_of`] tables as they were at a time; in [`unnest`] the elements of arrays. [`keys`] has what they have in common about
+//! in [`as_of`] tables as they were at a time; in [`of_model`] what is known of a model alone; in [`unnest`] the elements of arrays. [`keys`] has what they have in common about
 //! PARTITION BY.
 
 mod as_of;
 mod keys;
+mod of_model;
+mod signature;
 mod unnest;
 mod window;
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::datatypes::DataType;
 use datafusion::common::{Column, DFSchema, Result};
-use datafusion::datasource::{MemTable, provider_as_source};
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::planner::{PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning};
-use datafusion::logical_expr::{Expr, Extension, LogicalPlan, LogicalPlanBuilder, UserDefinedLogicalNodeCore};
+use datafusion::logical_expr::{Expr, Extension, LogicalPlan, UserDefinedLogicalNodeCore};
 use tidegate_ml::metric::ReportKind;
-use tidegate_ml::{InputKind, ModelSpec, OutputRole, Task};
-use tidegate_sql::call::{Bound, Kind, Parameter, Signature, TableArgument, TableFunction};
+use tidegate_ml::{InputKind, Model, ModelSpec, OutputRole, Task};
+use tidegate_sql::call::{Bound, TableArgument, TableFunction};
 use tidegate_sql::sqlparser::ast::{Ident, TableFactor};
 use tidegate_sql::{Diagnostic, Span, literal};
 
@@ -29,94 +29,8 @@ use crate::plan::node::{LoadedModel, PredictNode, ReportNode, Same, TrainNode};
 use crate::plan::temporal::join_versions;
 use crate::plan::unnest::join_elements;
 use crate::plan::window::WindowFunction;
-
-const INPUT: Parameter =
-    Parameter::required("INPUT", Kind::Table, "The rows. `TABLE t PARTITION BY key`: each key has a model of its own.");
-const MODEL: Parameter = Parameter::required("MODEL", Kind::Model, "The model.");
-const LABEL: Parameter = Parameter::required("LABEL", Kind::Descriptor, "The column that holds the true label.");
-const WEIGHT: Parameter =
-    Parameter::optional("WEIGHT", Kind::Descriptor, "How much the row counts, a number of at least 0.");
-const ARGS: Parameter = Parameter::optional(
-    "ARGS",
-    Kind::Descriptor,
-    "The columns for the model's INPUT, in its order. Left out: the columns of the same names.",
-);
-const CONFIG: Parameter =
-    Parameter::optional("CONFIG", Kind::Map, "Options; accepted as in Flink, none has an effect here.");
-
-/// The functions that train a model.
-pub(crate) const TRAINS: [&str; 3] = ["ML_TRAIN", "ML_DETECT_ANOMALIES", "ML_DETECT_CHANGE"];
-
-/// What each function of the FROM clause takes.
-pub static TABLE_FUNCTIONS: &[Signature] = &[
-    window::TUMBLE,
-    window::HOP,
-    window::CUMULATE,
-    window::SESSION,
-    Signature {
-        name: "ML_TRAIN",
-        doc: "Predicts every row with the model as it is, then learns it when its label is known (prequential evaluation: Gama et al. 2013, \"On evaluating stream learning algorithms\"). Gives the input's columns and the model's OUTPUT. At the end of the input a version is registered.",
-        parameters: &[
-            INPUT,
-            MODEL,
-            Parameter::optional(
-                "LABEL",
-                Kind::Descriptor,
-                "The column that holds the true label. Left out for tasks without labels, which learn every row at once.",
-            ),
-            ARGS,
-            Parameter::optional(
-                "LABEL_TIME",
-                Kind::Descriptor,
-                "When the label is known: the row is learned when the watermark passes it. Left out: at once.",
-            ),
-            WEIGHT,
-            CONFIG,
-        ],
-    },
-    Signature {
-        name: "ML_DETECT_ANOMALIES",
-        doc: "Scores every row by those before it, then learns it: ML_TRAIN of a model for 'anomaly_detection'. Gives the input's columns and the model's OUTPUT.",
-        parameters: &[INPUT, MODEL, ARGS, WEIGHT, CONFIG],
-    },
-    Signature {
-        name: "ML_DETECT_CHANGE",
-        doc: "Tells of every row whether a number has changed with it: ML_TRAIN of a model for 'change_detection'. `TABLE t PARTITION BY key` watches each key on its own. Gives the input's columns and the model's OUTPUT.",
-        parameters: &[INPUT, MODEL, ARGS, CONFIG],
-    },
-    Signature {
-        name: "ML_PREDICT",
-        doc: "Gives the input's columns and what a version of the model predicts.",
-        parameters: &[INPUT, MODEL, ARGS, CONFIG],
-    },
-    Signature {
-        name: "ML_EVALUATE",
-        doc: "Predicts every row and gives one row of metrics, a column each.",
-        parameters: &[
-            INPUT,
-            MODEL,
-            LABEL,
-            ARGS,
-            Parameter::optional("TASK", Kind::Scalar, "'classification' or 'regression'. Left out: the model's."),
-            CONFIG,
-        ],
-    },
-    Signature {
-        name: "ML_CONFUSION_MATRIX",
-        doc: "Predicts every row and counts how often each class was taken for which: a row for each pair that occurs.",
-        parameters: &[INPUT, MODEL, LABEL, ARGS],
-    },
-    Signature {
-        name: "ML_ROC_CURVE",
-        doc: "Predicts every row and gives the points of the ROC curve: the true and false positive rate at each threshold.",
-        parameters: &[INPUT, MODEL, LABEL, ARGS],
-    },
-    Signature {
-        name: "ML_WEIGHTS",
-        doc: "The weights of a model whose learner has some: a row for each class and processed input.",
-        parameters: &[MODEL],
-    },
-];
+pub use signature::TABLE_FUNCTIONS;
+pub(crate) use signature::TRAINS;
 
 /// Plans the functions of [`TABLE_FUNCTIONS`].
 #[derive(Debug)]
@@ -163,6 +77,7 @@ impl RelationPlanner for TableFunctions {
             "ML_EVALUATE" => planner.report(ReportKind::Evaluation)?,
             "ML_CONFUSION_MATRIX" => planner.report(ReportKind::ConfusionMatrix)?,
             "ML_ROC_CURVE" => planner.report(ReportKind::RocCurve)?,
+            "ML_TRIAL_INFO" => planner.trials()?,
             _ => planner.weights()?,
         };
         Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, call.alias))))
@@ -320,6 +235,14 @@ impl CallPlanner<'_> {
             Ok(found) => found,
             Err(error) => return self.refuse_model(error),
         };
+        if Model::new(model.spec.clone()).is_ok_and(|model| model.needs_history()) {
+            let message = format!(
+                "model '{}' is tuned by 'tpe', which goes over history several times: train it with CREATE MODEL … AS SELECT, or tune it \
+                 by 'racing' on the stream",
+                model.name
+            );
+            return self.refuse("MODEL", message);
+        }
         if let Some(task) = task.filter(|task| *task != model.spec.task) {
             let (name, own, wanted) = (&model.name, model.spec.task.name(), task.name());
             return self.refuse("MODEL", format!("model '{name}' is for '{own}'; expected one for '{wanted}'"));
@@ -510,40 +433,5 @@ impl CallPlanner<'_> {
         let schema = ReportNode::output(kind, &classes)?;
         let label = Expr::Column(Column::from(input.schema().qualified_field(label)));
         Ok(extension(ReportNode { kind, task: spec.task, input, label, predicted, probability, classes, schema }))
-    }
-
-    fn weights(&mut self) -> Result<LogicalPlan> {
-        let Some(reference) = self.bound.model("MODEL") else { return self.refuse("MODEL", "expected a model") };
-        let model = match self.models.load(reference) {
-            Ok(model) => model,
-            Err(error) => return self.refuse_model(error),
-        };
-        if let Some(keyed) = &model.keyed {
-            let wanted = keyed.header().key_columns.join(", ");
-            let message =
-                format!("'{}' has a model for each ({wanted}), each with weights of its own", model.reference);
-            return self.refuse("MODEL", message);
-        }
-        let weights = model.model.describe().weights;
-        let several = weights.iter().any(|weight| weight.class.is_some());
-        let texts = |column: Vec<Option<String>>| Arc::new(StringArray::from(column)) as ArrayRef;
-        let mut fields = vec![
-            Field::new("processed_input", DataType::Utf8, false),
-            Field::new("category", DataType::Utf8, true),
-            Field::new("weight", DataType::Float64, false),
-        ];
-        let mut columns = vec![
-            texts(weights.iter().map(|weight| Some(weight.processed_input.clone())).collect()),
-            texts(weights.iter().map(|weight| weight.category.clone()).collect()),
-            Arc::new(Float64Array::from_iter_values(weights.iter().map(|weight| weight.weight))),
-        ];
-        if several {
-            fields.push(Field::new("class", DataType::Utf8, true));
-            columns.push(texts(weights.iter().map(|weight| weight.class.clone()).collect()));
-        }
-        let schema = Arc::new(Schema::new(fields));
-        let batch = RecordBatch::try_new(Arc::clone(&schema), columns)?;
-        let table = MemTable::try_new(schema, vec![vec![batch]])?;
-        LogicalPlanBuilder::scan("ml_weights", provider_as_source(Arc::new(table)), None)?.build()
     }
 }

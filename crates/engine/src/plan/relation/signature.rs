@@ -1,0 +1,98 @@
+//! What each function of the FROM clause takes, and what it is for.
+
+use tidegate_sql::call::{Kind, Parameter, Signature};
+
+use super::window;
+
+const INPUT: Parameter =
+    Parameter::required("INPUT", Kind::Table, "The rows. `TABLE t PARTITION BY key`: each key has a model of its own.");
+const MODEL: Parameter = Parameter::required("MODEL", Kind::Model, "The model.");
+const LABEL: Parameter = Parameter::required("LABEL", Kind::Descriptor, "The column that holds the true label.");
+const WEIGHT: Parameter =
+    Parameter::optional("WEIGHT", Kind::Descriptor, "How much the row counts, a number of at least 0.");
+const ARGS: Parameter = Parameter::optional(
+    "ARGS",
+    Kind::Descriptor,
+    "The columns for the model's INPUT, in its order. Left out: the columns of the same names.",
+);
+const CONFIG: Parameter =
+    Parameter::optional("CONFIG", Kind::Map, "Options; accepted as in Flink, none has an effect here.");
+
+/// The functions that train a model.
+pub(crate) const TRAINS: [&str; 3] = ["ML_TRAIN", "ML_DETECT_ANOMALIES", "ML_DETECT_CHANGE"];
+
+/// What each function of the FROM clause takes.
+pub static TABLE_FUNCTIONS: &[Signature] = &[
+    window::TUMBLE,
+    window::HOP,
+    window::CUMULATE,
+    window::SESSION,
+    Signature {
+        name: "ML_TRAIN",
+        doc: "Predicts every row with the model as it is, then learns it when its label is known (prequential evaluation: Gama et al. 2013, \"On evaluating stream learning algorithms\"). Gives the input's columns and the model's OUTPUT. At the end of the input a version is registered.",
+        parameters: &[
+            INPUT,
+            MODEL,
+            Parameter::optional(
+                "LABEL",
+                Kind::Descriptor,
+                "The column that holds the true label. Left out for tasks without labels, which learn every row at once.",
+            ),
+            ARGS,
+            Parameter::optional(
+                "LABEL_TIME",
+                Kind::Descriptor,
+                "When the label is known: the row is learned when the watermark passes it. Left out: at once.",
+            ),
+            WEIGHT,
+            CONFIG,
+        ],
+    },
+    Signature {
+        name: "ML_DETECT_ANOMALIES",
+        doc: "Scores every row by those before it, then learns it: ML_TRAIN of a model for 'anomaly_detection'. Gives the input's columns and the model's OUTPUT.",
+        parameters: &[INPUT, MODEL, ARGS, WEIGHT, CONFIG],
+    },
+    Signature {
+        name: "ML_DETECT_CHANGE",
+        doc: "Tells of every row whether a number has changed with it: ML_TRAIN of a model for 'change_detection'. `TABLE t PARTITION BY key` watches each key on its own. Gives the input's columns and the model's OUTPUT.",
+        parameters: &[INPUT, MODEL, ARGS, CONFIG],
+    },
+    Signature {
+        name: "ML_PREDICT",
+        doc: "Gives the input's columns and what a version of the model predicts.",
+        parameters: &[INPUT, MODEL, ARGS, CONFIG],
+    },
+    Signature {
+        name: "ML_EVALUATE",
+        doc: "Predicts every row and gives one row of metrics, a column each.",
+        parameters: &[
+            INPUT,
+            MODEL,
+            LABEL,
+            ARGS,
+            Parameter::optional("TASK", Kind::Scalar, "'classification' or 'regression'. Left out: the model's."),
+            CONFIG,
+        ],
+    },
+    Signature {
+        name: "ML_CONFUSION_MATRIX",
+        doc: "Predicts every row and counts how often each class was taken for which: a row for each pair that occurs.",
+        parameters: &[INPUT, MODEL, LABEL, ARGS],
+    },
+    Signature {
+        name: "ML_ROC_CURVE",
+        doc: "Predicts every row and gives the points of the ROC curve: the true and false positive rate at each threshold.",
+        parameters: &[INPUT, MODEL, LABEL, ARGS],
+    },
+    Signature {
+        name: "ML_WEIGHTS",
+        doc: "The weights of a model whose learner has some: a row for each class and processed input.",
+        parameters: &[MODEL],
+    },
+    Signature {
+        name: "ML_TRIAL_INFO",
+        doc: "The trials of a model that is tuned: a row each, with what it was measured to be and what became of it.",
+        parameters: &[MODEL],
+    },
+];
