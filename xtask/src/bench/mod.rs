@@ -13,6 +13,7 @@ mod parallel;
 mod peers;
 mod row_cost;
 mod soak;
+mod tuning;
 
 use crate::{Result, number_after};
 use measurement::Measurement;
@@ -54,6 +55,7 @@ const BENCHES: &[Bench] = &[
     Bench { name: "parallel", about: parallel::ABOUT, run: parallel::run },
     Bench { name: "row-cost", about: row_cost::ABOUT, run: row_cost::run },
     Bench { name: "soak", about: soak::ABOUT, run: soak::run },
+    Bench { name: "tuning", about: tuning::ABOUT, run: tuning::run },
 ];
 
 pub fn run(arguments: &[String]) -> Result<()> {

@@ -2,7 +2,7 @@
 //!
 //! bench/README.md says what is compared and how.
 
-mod data_sets;
+pub(super) mod data_sets;
 mod predictions;
 
 use std::fs;
