@@ -1,0 +1,76 @@
+//! What a model's options say about its learner: which one it is, or a search for one.
+
+use tidegate_options::{OptionDef, Options, nearest, resolve};
+
+use crate::learner::{Features, LEARNERS, Learner, LearnerDef, Shape};
+use crate::spec::MODEL_OPTIONS;
+use crate::tuning::{Race, Search, TUNING_OPTIONS};
+use crate::{Error, ModelSpec, Result};
+
+/// What makes a model's learner.
+#[derive(Debug)]
+pub(super) enum Algorithm {
+    /// One learner.
+    One(&'static LearnerDef),
+    /// Trials of several. The search itself is the learner's; these are the tables of its options.
+    Tuned(Vec<&'static [OptionDef]>),
+}
+
+impl Algorithm {
+    /// The learner of a specification, what its options are, and which features it takes.
+    pub(super) fn of(
+        spec: &ModelSpec,
+        shape: impl Fn(&Options) -> Result<Shape>,
+    ) -> Result<(Self, Options, Features, Box<dyn Learner>)> {
+        if let Some(search) = Search::of(spec, &|name| find_learner(spec, Some(name).filter(|name| !name.is_empty())))?
+        {
+            let given = spec.options.get("algorithm").map_or("", String::as_str);
+            let (options, features) = (search.common_options(given)?, search.features());
+            let tables = [MODEL_OPTIONS, TUNING_OPTIONS].into_iter().chain(search.tables()).collect();
+            let learner = Box::new(Race::new(search, shape(&options)?)?);
+            return Ok((Self::Tuned(tables), options, features, learner));
+        }
+        let def = find_learner(spec, spec.options.get("algorithm").map(String::as_str))?;
+        let given = spec.options.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        let options = resolve(&Self::One(def).tables(), given)?;
+        let learner = (def.make)(&options, shape(&options)?)?;
+        Ok((Self::One(def), options, def.features, learner))
+    }
+
+    /// The option tables of the model.
+    pub(super) fn tables(&self) -> Vec<&'static [OptionDef]> {
+        match self {
+            Self::One(def) => std::iter::once(MODEL_OPTIONS).chain(def.options.iter().copied()).collect(),
+            Self::Tuned(tables) => tables.clone(),
+        }
+    }
+}
+
+/// The learner that a specification names.
+fn find_learner(spec: &ModelSpec, name: Option<&str>) -> Result<&'static LearnerDef> {
+    let Some(name) = name else {
+        // Tells that it is missing, in the words of all missing options.
+        let given = spec.options.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        resolve(&[MODEL_OPTIONS], given.filter(|(key, _)| MODEL_OPTIONS.iter().any(|def| def.name == *key)))?;
+        return Err(Error::Spec(format!("model '{}': option 'algorithm' is missing", spec.name)));
+    };
+    let does = |def: &&LearnerDef| def.tasks.contains(&spec.task);
+    let names = || LEARNERS.iter().copied().filter(does).map(|def| def.name).collect::<Vec<_>>().join(", ");
+    match LEARNERS.iter().copied().find(|def| def.name == name) {
+        Some(def) if does(&def) => Ok(def),
+        Some(def) => Err(Error::Spec(format!(
+            "model '{}': algorithm '{}' does not do {}; these do: {}",
+            spec.name,
+            def.name,
+            spec.task.name(),
+            names()
+        ))),
+        None => {
+            let hint = match nearest(name, LEARNERS.iter().map(|def| def.name)) {
+                Some(near) => format!("did you mean '{near}'?"),
+                None => format!("known are: {}", names()),
+            };
+            Err(Error::Spec(format!("model '{}': unknown algorithm '{name}'; {hint}", spec.name)))
+        }
+    }
+}
