@@ -416,3 +416,27 @@ INSERT INTO out
 SELECT id, predicted, probability
 FROM ML_PREDICT(INPUT => TABLE (SELECT * FROM events WHERE x IS NOT NULL) PARTITION BY n, color, MODEL => MODEL each,
   ARGS => DESCRIPTOR(x, ok));
+
+=== trials that race on a stream
+ALTER MODEL buys SET ('learning_rate' = 'range(1e-4, 1, log)', 'l2' = 'choice(0, 1e-4)', 'tune.trials' = '6');
+INSERT INTO out SELECT id, predicted, probability FROM scored;
+
+=== trials that race over history, of several algorithms
+CREATE MODEL raced
+  INPUT (x DOUBLE, n INT) OUTPUT (predicted STRING)
+  WITH ('provider' = 'tidegate', 'task' = 'classification', 'algorithm' = 'choice(logistic_regression, gaussian_nb)', 'label' = 'kind',
+        'learning_rate' = 'range(1e-3, 1, log)', 'tune.trials' = '5', 'tune.horizon' = '300', 'epochs' = '2')
+  AS SELECT x, n, kind FROM events WHERE x IS NOT NULL ORDER BY ts, id;
+CREATE TABLE raced_out (id BIGINT, predicted STRING)
+WITH ('connector' = 'filesystem', 'path' = '${output}/raced.csv', 'format' = 'csv');
+INSERT INTO raced_out SELECT id, predicted FROM ML_PREDICT(TABLE (SELECT * FROM events WHERE x IS NOT NULL), MODEL raced, DESCRIPTOR(x, n));
+
+=== an estimator that goes over history several times
+CREATE MODEL searched
+  INPUT (x DOUBLE, n INT) OUTPUT (predicted DOUBLE)
+  WITH ('provider' = 'tidegate', 'task' = 'regression', 'algorithm' = 'linear_regression', 'label' = 'amount', 'learning_rate' = 'range(1e-5, 1e-3, log)',
+        'tune.strategy' = 'tpe', 'tune.trials' = '14')
+  AS SELECT x, n, amount FROM events WHERE x IS NOT NULL ORDER BY ts, id;
+CREATE TABLE searched_out (id BIGINT, predicted DOUBLE)
+WITH ('connector' = 'filesystem', 'path' = '${output}/searched.csv', 'format' = 'csv');
+INSERT INTO searched_out SELECT id, predicted FROM ML_PREDICT(TABLE (SELECT * FROM events WHERE x IS NOT NULL), MODEL searched, DESCRIPTOR(x, n));

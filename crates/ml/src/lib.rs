@@ -18,6 +18,7 @@ pub mod keys;
 pub mod learner;
 pub mod metric;
 pub mod model;
+mod normal;
 pub mod prequential;
 mod rearrange;
 pub mod replica;

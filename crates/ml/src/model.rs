@@ -36,7 +36,7 @@ use arrow::datatypes::SchemaRef;
 use tidegate_options::Options;
 
 use crate::block::Block;
-use crate::learner::{Learner, Shape};
+use crate::learner::{Learner, Shape, row_weights};
 use crate::rows::{Rows, Texts, read};
 use crate::spread::Spread;
 use crate::transform::{Pipeline, Scratch};
@@ -99,11 +99,6 @@ pub(crate) struct Buffers {
     after: Block,
     targets: Vec<f64>,
     scores: Vec<f64>,
-}
-
-/// Weights of some rows, where there are any.
-fn part(weights: &[f64], start: usize, len: usize) -> &[f64] {
-    if weights.is_empty() { &[] } else { &weights[start..start + len] }
 }
 
 impl Model {
@@ -502,14 +497,14 @@ impl Model {
         let Buffers { scratch, after, targets, .. } = &mut self.buffers;
         self.pipeline.learn(&incoming.rows, at, len, None, after, scratch);
         let y = targets_of(&self.labels, &incoming.labels[at..at + len], targets);
-        self.learner.learn(after, y, part(&incoming.weights, at, len));
+        self.learner.learn(after, y, row_weights(&incoming.weights, at, len));
         self.rows_learned += len as u64;
     }
 
     fn learn_predict_together(&mut self, incoming: &Incoming, at: usize, len: usize) {
         let Buffers { scratch, before, after, targets, scores } = &mut self.buffers;
         let y = targets_of(&self.labels, &incoming.labels[at..at + len], targets);
-        let weights = part(&incoming.weights, at, len);
+        let weights = row_weights(&incoming.weights, at, len);
         scores.clear();
         if self.pipeline.learns() {
             self.pipeline.learn(&incoming.rows, at, len, Some(before), after, scratch);

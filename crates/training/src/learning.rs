@@ -139,6 +139,14 @@ impl Learning {
         }
     }
 
+    /// Ends a pass over history: whether a search needs another.
+    pub(crate) fn end_pass(&mut self) -> Result<bool, tidegate_ml::Error> {
+        match self {
+            Self::Whole(training) => training.end_pass(),
+            Self::Replica(_) | Self::Keyed(_) => Ok(false),
+        }
+    }
+
     pub(crate) fn check(&self, batch: &RecordBatch) -> Result<Vec<DataFault>, tidegate_ml::Error> {
         match self {
             Self::Whole(training) => training.check(batch),

@@ -195,6 +195,11 @@ impl ModelEntry {
         })
     }
 
+    /// Whether its search can only be made over history, which is there for several passes.
+    pub fn needs_history(&self) -> bool {
+        Model::new(self.spec.clone()).is_ok_and(|model| model.needs_history())
+    }
+
     /// How many replicas learn.
     pub fn replicas(&self) -> usize {
         self.training.int("training.parallelism") as usize

@@ -148,6 +148,14 @@ impl Trainer {
         Ok(())
     }
 
+    /// Ends a pass over history: whether a search has more to try, in another pass over the same rows.
+    ///
+    /// # Errors
+    /// What is to be tried is refused.
+    pub fn end_pass(&mut self) -> Result<bool> {
+        self.learning.end_pass().map_err(|error| model_error(&self.entry.name, error))
+    }
+
     /// The model as it was declared.
     pub fn entry(&self) -> &ModelEntry {
         &self.entry

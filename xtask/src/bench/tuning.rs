@@ -90,7 +90,7 @@ fn ours(tidegate: &Path, files: &Files, search: &Search, strategy: &str) -> Resu
 }
 
 /// Trains a model over the file, each row predicted before it is learned, and writes the log loss of the trial that has won, over all
-/// rows; of one configuration that of its predictions.
+/// rows; of trials that all ran to the end the least; of one configuration that of its predictions.
 fn script(files: &Files, search: &Search, strategy: &str) -> Result<String> {
     let header = fs::read_to_string(&files.csv)?.lines().next().unwrap_or_default().matches(',').count();
     let columns = (1..=header).map(|column| format!("f{column} DOUBLE")).collect::<Vec<_>>().join(", ");
@@ -104,13 +104,18 @@ fn script(files: &Files, search: &Search, strategy: &str) -> Result<String> {
         strategy => format!(", 'tune.strategy' = '{strategy}', 'tune.trials' = '{}', 'tune.seed' = '1'", search.trials),
     };
     // The loss of a race is that of its winner, which has missed no row.
+    let loss = if strategy == "racing" {
+        "eval_loss FROM ML_TRIAL_INFO(MODEL tuned) WHERE is_optimal"
+    } else {
+        "MIN(eval_loss) FROM ML_TRIAL_INFO(MODEL tuned)"
+    };
     let scored = match strategy {
-        "one" => "INSERT INTO loss SELECT ML_LOG_LOSS(target, probabilities) FROM scored;",
-        _ => {
+        "one" => "INSERT INTO loss SELECT ML_LOG_LOSS(target, probabilities) FROM scored;".to_owned(),
+        _ => format!(
             "CREATE TABLE nothing (n BIGINT) WITH ('connector' = 'blackhole');
 INSERT INTO nothing SELECT COUNT(*) FROM scored;
-INSERT INTO loss SELECT eval_loss FROM ML_TRIAL_INFO(MODEL tuned) WHERE is_optimal;"
-        }
+INSERT INTO loss SELECT {loss};"
+        ),
     };
     Ok(format!(
         "\

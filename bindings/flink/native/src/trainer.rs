@@ -23,7 +23,7 @@ use tidegate_training::{
 use crate::bad_rows::{Outcome, refused};
 use crate::batch::{self, Form, Rows};
 use crate::exception::Failure;
-use crate::kept_rows::KeptRows;
+use crate::kept_rows::{AllRows, KeptRows};
 
 /// What to train, and how; as the operator was made when the job was submitted.
 #[derive(Debug, Deserialize)]
@@ -169,7 +169,7 @@ impl JobTrainer {
             trainer.learn_only()?;
         }
         let kept = match task.history {
-            Some(epochs) if epochs > 1 => Some(KeptRows::new(&schema)?),
+            Some(epochs) if epochs > 1 || entry.needs_history() => Some(KeptRows::new(&schema)?),
             _ => None,
         };
         Ok(Self { schema, trainer, task, rows_seen: 0, kept, apart, _folder: folder })
@@ -290,14 +290,24 @@ impl JobTrainer {
         Ok(outcome)
     }
 
+    /// Learns all rows of a history once more.
+    fn learn_again(&mut self, kept: Option<&AllRows>) -> Result<(), Failure> {
+        let kept = kept.ok_or_else(|| Failure::Contract("the rows of a history were not kept".to_string()))?;
+        for batch in kept.read()? {
+            self.learn_predict(&batch?)?;
+        }
+        Ok(())
+    }
+
     /// The input has ended: what waits is learned, and the last version registered.
     pub(crate) fn end(&mut self) -> Result<(), Failure> {
-        if let Some(kept) = self.kept.take() {
-            let kept = kept.done()?;
-            for _ in 1..self.task.history.unwrap_or(1) {
-                for batch in kept.read()? {
-                    self.learn_predict(&batch?)?;
-                }
+        if let Some(epochs) = self.task.history {
+            let kept = self.kept.take().map(KeptRows::done).transpose()?;
+            while self.trainer.end_pass()? {
+                self.learn_again(kept.as_ref())?;
+            }
+            for _ in 1..epochs {
+                self.learn_again(kept.as_ref())?;
             }
         }
         self.trainer.end()?;

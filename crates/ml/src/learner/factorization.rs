@@ -19,7 +19,7 @@
 //!
 //! **Merging.** None.
 
-use rand::{RngExt, SeedableRng};
+use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;
 use serde::{Deserialize, Serialize};
 use tidegate_options::{Kind, OptionDef};
@@ -29,6 +29,7 @@ use super::row_model::{ByRow, RowModel};
 use super::{FeatureKind, Features, LearnerDef, Shape};
 use crate::Task;
 use crate::block::Row;
+use crate::normal;
 use crate::snapshot::SnapshotError;
 
 /// Larger features count as this.
@@ -204,7 +205,9 @@ impl Machine {
                     let place = (feature << 1 | kind).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (number as u64) << 48;
                     let mut random = Pcg64Mcg::seed_from_u64(seed.wrapping_add(place));
                     list.push(Weight::default());
-                    list.extend((1..stride).map(|_| Weight { value: deviation * normal(&mut random), squares: 0.0 }));
+                    list.extend(
+                        (1..stride).map(|_| Weight { value: deviation * normal::draw(&mut random), squares: 0.0 }),
+                    );
                 }
             }
         }
@@ -239,12 +242,6 @@ impl Machine {
         let classes = scores.len() as f64;
         scores.iter_mut().for_each(|score| *score = if sum > 0.0 { *score / sum } else { 1.0 / classes });
     }
-}
-
-/// A draw from the normal distribution (Box & Muller 1958).
-fn normal(random: &mut Pcg64Mcg) -> f64 {
-    let (a, b): (f64, f64) = (random.random(), random.random());
-    (-2.0 * libm::log(1.0 - a)).sqrt() * libm::cos(std::f64::consts::TAU * b)
 }
 
 impl RowModel for Machine {
@@ -334,6 +331,8 @@ impl RowModel for Machine {
 
 #[cfg(test)]
 mod tests {
+    use rand::RngExt;
+
     use super::*;
 
     fn machine(factors: usize) -> Machine {

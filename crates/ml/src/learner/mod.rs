@@ -276,6 +276,12 @@ pub struct Weights {
     pub intercept: f64,
 }
 
+/// Weights of some rows, where there are any.
+#[inline]
+pub(crate) fn row_weights(weights: &[f64], start: usize, len: usize) -> &[f64] {
+    if weights.is_empty() { &[] } else { &weights[start..start + len] }
+}
+
 /// The weight of a row, where an empty list stands for all ones.
 #[inline]
 pub(crate) fn row_weight(weights: &[f64], row: usize) -> f64 {

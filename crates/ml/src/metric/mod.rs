@@ -68,6 +68,7 @@ pub use evaluation::Evaluation;
 pub use explained_variance::{ML_EXPLAINED_VARIANCE, ML_R2};
 pub use fading::{FADING_METRICS, why_not_fading};
 pub use precision_recall::{ML_F1, ML_FBETA, ML_PRECISION, ML_RECALL, ML_SPECIFICITY};
+pub(crate) use probability::log_loss;
 pub use probability::{ML_BRIER_SCORE, ML_LOG_LOSS};
 pub use ranking::{Ranking, Scores};
 pub use regression::{ML_MAE, ML_MAPE, ML_MSE, ML_RMSE, ML_SMAPE};

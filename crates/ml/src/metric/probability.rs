@@ -73,6 +73,17 @@ pub static ML_BRIER_SCORE: MetricDef = MetricDef {
     make_grouped: |given| Ok(grouped(mean_of::<BrierScore>(&ML_BRIER_SCORE, given)?)),
 };
 
+/// The log loss of one probability.
+#[inline]
+pub(crate) fn log_loss(label: bool, probability: f64) -> f64 {
+    let p = probability.clamp(CLIP, 1.0 - CLIP);
+    // ln of the probability that the label had: one logarithm, and no branch on a label that cannot be predicted.
+    let likelihood = if label { p } else { 1.0 - p };
+    // What rounding took from 1 - p: exact, and for small p the larger part of the logarithm.
+    let lost = if label { 0.0 } else { (1.0 - likelihood) - p };
+    -(likelihood.ln() + lost / likelihood)
+}
+
 #[derive(Debug)]
 pub(super) struct LogLoss;
 
@@ -81,12 +92,7 @@ impl Term for LogLoss {
 
     #[inline]
     fn of(label: bool, probability: f64) -> f64 {
-        let p = probability.clamp(CLIP, 1.0 - CLIP);
-        // ln of the probability that the label had: one logarithm, and no branch on a label that cannot be predicted.
-        let likelihood = if label { p } else { 1.0 - p };
-        // What rounding took from 1 - p: exact, and for small p the larger part of the logarithm.
-        let lost = if label { 0.0 } else { (1.0 - likelihood) - p };
-        -(likelihood.ln() + lost / likelihood)
+        log_loss(label, probability)
     }
 }
 

@@ -22,8 +22,7 @@ impl Algorithm {
         spec: &ModelSpec,
         shape: impl Fn(&Options) -> Result<Shape>,
     ) -> Result<(Self, Options, Features, Box<dyn Learner>)> {
-        if let Some(search) = Search::of(spec, &|name| find_learner(spec, Some(name).filter(|name| !name.is_empty())))?
-        {
+        if let Some(search) = Search::of(spec, &|name| find_learner(spec, name))? {
             let given = spec.options.get("algorithm").map_or("", String::as_str);
             let (options, features) = (search.common_options(given)?, search.features());
             let tables = [MODEL_OPTIONS, TUNING_OPTIONS].into_iter().chain(search.tables()).collect();

@@ -14,6 +14,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::normal;
+
 /// Rows of a batch.
 pub(super) const BATCH_ROWS: u64 = 100;
 
@@ -190,7 +192,7 @@ impl Comparison {
 /// What Student's `t` of `freedom` degrees of freedom is above with this probability, below ½: by Cornish and Fisher's expansion about
 /// the normal distribution (Abramowitz & Stegun 26.7.5).
 fn student(probability: f64, freedom: f64) -> f64 {
-    let z = normal(probability);
+    let z = normal::above_with(probability);
     let square = z * z;
     let first = z * (square + 1.0) / 4.0;
     let second = z * ((5.0 * square + 16.0) * square + 3.0) / 96.0;
@@ -198,24 +200,11 @@ fn student(probability: f64, freedom: f64) -> f64 {
     z + (first + (second + third / freedom) / freedom) / freedom
 }
 
-/// What a normal deviate is above with this probability, below ½.
-fn normal(probability: f64) -> f64 {
-    let above = |z: f64| 0.5 * libm::erfc(z / std::f64::consts::SQRT_2);
-    let (mut low, mut high) = (0.0, 40.0);
-    // Each step halves what is between them: 60 leave nothing that a double can tell.
-    for _ in 0..60 {
-        let middle = (low + high) / 2.0;
-        if above(middle) > probability { low = middle } else { high = middle }
-    }
-    (low + high) / 2.0
-}
-
 #[cfg(test)]
 mod tests {
-    use rand::SeedableRng;
+    use rand::{RngExt, SeedableRng};
     use rand_pcg::Pcg64Mcg;
 
-    use super::super::space::unit;
     use super::*;
 
     const RULES: Rules = Rules { first_epoch: 10, confidence: 0.05, tolerance: 0.0, drops: true };
@@ -225,8 +214,9 @@ mod tests {
         let random = &mut Pcg64Mcg::seed_from_u64(seed);
         let mut comparison = Comparison::new(losses.len());
         for _ in 0..rows {
-            let shared = unit(random);
-            let row: Vec<[f64; 1]> = losses.iter().map(|loss| [loss + shared + own * (unit(random) - 0.5)]).collect();
+            let shared: f64 = random.random();
+            let row: Vec<[f64; 1]> =
+                losses.iter().map(|loss| [loss + shared + own * (random.random::<f64>() - 0.5)]).collect();
             comparison.take(1, |trial| &row[trial], rules);
         }
         comparison
@@ -234,7 +224,6 @@ mod tests {
 
     #[test]
     fn quantiles_are_those_of_tables() {
-        assert!((normal(0.025) - 1.959_963_984_540_054).abs() < 1e-12);
         // scipy.stats.t.isf([0.05, 0.001, 1e-5], [9, 19, 99])
         for (p, freedom, expected) in [(0.05, 9.0, 1.833_112_93), (0.001, 19.0, 3.579_400_15), (1e-5, 99.0, 4.478_5)] {
             assert!((student(p, freedom) / expected - 1.0).abs() < 2e-3, "{} {}", student(p, freedom), expected);

@@ -14,17 +14,18 @@ use super::comparison::Comparison;
 use super::search::{Objective, Search, Strategy};
 use super::{Status, Trial};
 use crate::block::Block;
-use crate::learner::{FeatureKind, Learner, Shape, Weights, row_weight};
+use crate::learner::{FeatureKind, Learner, Shape, Weights, row_weight, row_weights};
+use crate::metric::log_loss;
 use crate::snapshot::{SnapshotError, decode, encode};
 use crate::spread::{InTurn, Spread, each};
 use crate::{Error, Result};
 
-/// A probability is taken to be no nearer to 0 than this.
-const LEAST_PROBABILITY: f64 = 1e-15;
 /// A loss is taken to be no larger than this, so that its square is a number.
 const LARGEST_LOSS: f64 = 1e100;
 /// More trials than any search has; a snapshot that claims more is corrupt.
 const TRIALS_MAX: usize = 20_000;
+/// More classes than any model has.
+const CLASSES_MAX: u32 = 100_000;
 
 /// One trial.
 #[derive(Debug)]
@@ -49,6 +50,8 @@ struct Candidate {
 pub(crate) struct Race {
     search: Search,
     shape: Shape,
+    /// Before classes were met.
+    first_shape: Shape,
     kinds: Vec<FeatureKind>,
     spread: Arc<dyn Spread + Send>,
     candidates: Vec<Candidate>,
@@ -92,6 +95,7 @@ impl Race {
         let mut race = Self {
             search,
             shape,
+            first_shape: shape,
             kinds: Vec::new(),
             spread: Arc::new(InTurn),
             comparison: Comparison::new(points.len()),
@@ -161,7 +165,7 @@ impl Race {
             }
             let len = (rows.y.len() - at).min((self.search.horizon - self.since_origin) as usize);
             let (before, after) = (rows.before.part(at, len), rows.after.part(at, len));
-            let weights = if rows.weights.is_empty() { &[] } else { &rows.weights[at..at + len] };
+            let weights = row_weights(rows.weights, at, len);
             let part = Rows { before: &before, after: &after, y: &rows.y[at..at + len], weights };
             self.run_from_one_origin(part, scores.as_deref_mut());
             self.since_origin = (self.since_origin + len as u64) % self.search.horizon;
@@ -193,13 +197,13 @@ impl Race {
     /// Takes the losses of rows `at .. at + len` in.
     fn compare(&mut self, rows: Rows<'_>, at: usize, len: usize) {
         let (candidates, rules) = (&mut self.candidates[self.first..], self.search.rules);
-        let weight: f64 = if rows.weights.is_empty() { len as f64 } else { rows.weights[at..at + len].iter().sum() };
         for trial in self.comparison.left() {
             let candidate = &mut candidates[*trial as usize];
             candidate.rows += len as u64;
-            candidate.weight += weight;
-            for loss in &candidate.losses[at..at + len] {
-                candidate.loss += loss;
+            // Row by row: sums of parts would depend on how rows are cut.
+            for row in at..at + len {
+                candidate.loss += candidate.losses[row];
+                candidate.weight += row_weight(rows.weights, row);
             }
         }
         let before = self.comparison.left().len();
@@ -274,13 +278,12 @@ fn loss(objective: Objective, shape: Shape, scores: &[f64], y: f64) -> f64 {
     let binary = shape == Shape::Binary;
     let loss = match objective {
         Objective::LogLoss => {
-            let p = match (binary, y >= 0.5) {
-                (true, true) => scores[0],
-                (true, false) => 1.0 - scores[0],
-                (false, _) => scores.get(y as usize).copied().unwrap_or(0.0),
+            let (label, p) = match binary {
+                true => (y >= 0.5, scores[0]),
+                false => (true, scores.get(y as usize).copied().unwrap_or(0.0)),
             };
-            // Not `clamp`, which a NaN goes through.
-            -libm::log(if p > LEAST_PROBABILITY { p.min(1.0) } else { LEAST_PROBABILITY })
+            // No probability is none for what came.
+            log_loss(label, if p.is_nan() { f64::from(u8::from(!label)) } else { p })
         }
         Objective::ErrorRate => {
             let predicted = match binary {
@@ -385,6 +388,8 @@ impl Learner for Race {
         let count = saved.candidates.len().checked_sub(first).filter(|_| saved.candidates.len() <= TRIALS_MAX);
         if !count.is_some_and(|count| saved.comparison.fits(count))
             || saved.since_origin >= self.search.horizon.max(1)
+            || saved.classes > CLASSES_MAX
+            || (self.search.horizon == 0 && saved.candidates.iter().any(|candidate| candidate.held.is_some()))
             || saved.candidates.iter().any(|candidate| !self.search.space.holds(&candidate.point))
         {
             return Err(content("trials that are not of this search").into());
@@ -433,7 +438,7 @@ impl Learner for Race {
     }
 
     fn needs_history(&self) -> bool {
-        self.search.strategy == Strategy::Tpe
+        self.search.needs_passes()
     }
 
     fn end_pass(&mut self) -> Result<bool> {
@@ -467,10 +472,8 @@ impl Learner for Race {
         }
         self.first = self.candidates.len();
         self.comparison = Comparison::new(points.len());
-        if let Shape::Classes { classes } = &mut self.shape {
-            // As at the beginning: they are met again.
-            *classes = 0;
-        }
+        // Classes that were not declared are met again.
+        self.shape = self.first_shape;
         for point in points {
             let candidate = self.candidate(point)?;
             self.candidates.push(candidate);

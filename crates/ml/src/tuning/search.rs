@@ -1,6 +1,6 @@
 //! What a model's options say about a search: the space, the strategy, and how a learner is made of a point.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;
@@ -65,8 +65,8 @@ pub(crate) struct Search {
     pub(super) horizon: u64,
 }
 
-/// Finds the learner of a name that does a task.
-type Find<'a> = &'a dyn Fn(&str) -> Result<&'static LearnerDef>;
+/// Finds the learner of a name that does a task; without a name it tells that there is none.
+type Find<'a> = &'a dyn Fn(Option<&str>) -> Result<&'static LearnerDef>;
 
 impl Search {
     /// The search that a specification asks for, if it asks for one. `find` looks algorithms up.
@@ -93,11 +93,10 @@ impl Search {
         }
         let defs = match (searched.get("algorithm"), fixed.get("algorithm")) {
             (Some(domain), _) => match Domain::read("algorithm", domain, tidegate_options::Kind::Text)? {
-                Domain::Choice(names) => names.iter().map(|name| find(name)).collect::<Result<Vec<_>>>()?,
+                Domain::Choice(names) => names.iter().map(|name| find(Some(name))).collect::<Result<Vec<_>>>()?,
                 Domain::Range { .. } => return Err(Error::Spec("option 'algorithm' takes choice(…)".to_string())),
             },
-            (None, Some(name)) => vec![find(name)?],
-            (None, None) => vec![find("")?],
+            (None, name) => vec![find(name.map(String::as_str))?],
         };
         let own =
             |key: &str| defs.iter().flat_map(|def| def.options.iter().copied().flatten()).find(|def| def.name == key);
@@ -217,6 +216,11 @@ impl Search {
         values.into_iter().filter(|(key, _)| of_def(key)).collect()
     }
 
+    /// Whether its trials need several passes over the rows.
+    pub(super) fn needs_passes(&self) -> bool {
+        self.strategy == Strategy::Tpe && self.space.all(self.trials).is_none()
+    }
+
     /// The points of the first pass.
     pub(super) fn first_points(&self) -> Vec<Vec<f64>> {
         if let Some(points) = self.space.all(self.trials) {
@@ -224,33 +228,23 @@ impl Search {
         }
         let count = if self.strategy == Strategy::Tpe { self.trials.min(AT_RANDOM) } else { self.trials };
         let random = &mut Pcg64Mcg::seed_from_u64(mix(self.seed));
-        let mut points: Vec<Vec<f64>> = Vec::new();
-        for _ in 0..count {
-            let drawn = (0..DRAWN_AGAIN).map(|_| self.space.draw(random)).find(|point| self.is_new(point, &points));
-            points.extend(drawn);
-        }
-        points
+        let mut met = BTreeSet::new();
+        let new =
+            |_| (0..DRAWN_AGAIN).map(|_| self.space.draw(random)).find(|point| met.insert(self.parameters(point)));
+        (0..count).filter_map(new).collect()
     }
 
     /// The points of a further pass, given those tried with their losses; none when there are enough.
     pub(super) fn next_points(&self, tried: &[(Vec<f64>, f64)]) -> Vec<Vec<f64>> {
-        if self.strategy != Strategy::Tpe || self.space.all(self.trials).is_some() {
+        if !self.needs_passes() {
             return Vec::new();
         }
-        let mut all: Vec<Vec<f64>> = tried.iter().map(|(point, _)| point.clone()).collect();
-        let count = self.trials.saturating_sub(all.len()).min(self.together);
-        let random = &mut Pcg64Mcg::seed_from_u64(mix(self.seed ^ mix(all.len() as u64)));
-        for _ in 0..count {
-            let mut suggested = (0..DRAWN_AGAIN).map(|_| tpe::suggest(&self.space, tried, random));
-            let new = suggested.find(|point| self.is_new(point, &all));
-            all.extend(new);
-        }
-        all.split_off(tried.len())
-    }
-
-    fn is_new(&self, point: &[f64], among: &[Vec<f64>]) -> bool {
-        let parameters = self.parameters(point);
-        among.iter().all(|other| self.parameters(other) != parameters)
+        let count = self.trials.saturating_sub(tried.len()).min(self.together);
+        let random = &mut Pcg64Mcg::seed_from_u64(mix(self.seed ^ mix(tried.len() as u64)));
+        let mut met: BTreeSet<_> = tried.iter().map(|(point, _)| self.parameters(point)).collect();
+        let suggest = |_| tpe::suggest(&self.space, tried, random);
+        let suggested = (0..count * DRAWN_AGAIN).map(suggest).filter(|point| met.insert(self.parameters(point)));
+        suggested.take(count).collect()
     }
 }
 

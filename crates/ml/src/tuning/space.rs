@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use rand::Rng;
+use rand::{Rng, RngExt};
 use tidegate_options::Kind;
 
 use crate::{Error, Result};
@@ -117,8 +117,8 @@ impl Domain {
     /// A place drawn evenly.
     pub(super) fn draw(&self, random: &mut impl Rng) -> f64 {
         match self {
-            Self::Choice(values) => (unit(random) * values.len() as f64).floor(),
-            Self::Range { .. } => unit(random),
+            Self::Choice(values) => (random.random::<f64>() * values.len() as f64).floor(),
+            Self::Range { .. } => random.random(),
         }
     }
 
@@ -133,11 +133,6 @@ impl Domain {
 
 fn four_digits(number: f64) -> f64 {
     format!("{number:.3e}").parse().unwrap_or(number)
-}
-
-/// A number from 0 to below 1.
-pub(super) fn unit(random: &mut impl Rng) -> f64 {
-    (random.next_u64() >> 11) as f64 / (1u64 << 53) as f64
 }
 
 impl Space {

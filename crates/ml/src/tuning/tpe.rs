@@ -8,9 +8,10 @@
 //! a choice it is the share of each value, where all have been met once more. Of 24 points drawn from `l` the one of largest `Σ log l/g` over dimensions is
 //! taken. What several are asked for at once is drawn one after the other.
 
-use rand::Rng;
+use rand::{Rng, RngExt};
 
-use super::space::{Domain, Space, unit};
+use super::space::{Domain, Space};
+use crate::normal;
 
 /// Points drawn to choose from.
 const DRAWN: usize = 24;
@@ -23,10 +24,6 @@ enum Density {
     Range(Vec<[f64; 3]>),
     /// A probability a value.
     Choice(Vec<f64>),
-}
-
-fn below(z: f64) -> f64 {
-    0.5 * libm::erfc(-z / std::f64::consts::SQRT_2)
 }
 
 impl Density {
@@ -53,7 +50,9 @@ impl Density {
                 let middle = places.iter().position(|place| *place == 0.5);
                 let normals = (0..places.len()).map(|i| if Some(i) == middle { [0.5, 1.0] } else { normal(i) });
                 Self::Range(
-                    normals.map(|[mean, sd]| [mean, sd, below((1.0 - mean) / sd) - below(-mean / sd)]).collect(),
+                    normals
+                        .map(|[mean, sd]| [mean, sd, normal::below((1.0 - mean) / sd) - normal::below(-mean / sd)])
+                        .collect(),
                 )
             }
         }
@@ -62,7 +61,7 @@ impl Density {
     fn draw(&self, random: &mut impl Rng) -> f64 {
         match self {
             Self::Choice(shares) => {
-                let mut left = unit(random);
+                let mut left = random.random::<f64>();
                 let chosen = shares.iter().position(|share| {
                     left -= share;
                     left < 0.0
@@ -70,11 +69,10 @@ impl Density {
                 chosen.unwrap_or(shares.len() - 1) as f64
             }
             Self::Range(normals) => {
-                let [mean, sd, _] = normals[(unit(random) * normals.len() as f64) as usize];
+                let [mean, sd, _] = normals[(random.random::<f64>() * normals.len() as f64) as usize];
                 // Again until it is within the ends: at least a third of each is.
                 for _ in 0..64 {
-                    let radius = (-2.0 * libm::log(1.0 - unit(random))).sqrt();
-                    let place = mean + sd * radius * libm::cos(std::f64::consts::TAU * unit(random));
+                    let place = mean + sd * normal::draw(random);
                     if (0.0..=1.0).contains(&place) {
                         return place;
                     }

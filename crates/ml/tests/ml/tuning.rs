@@ -1,6 +1,6 @@
 //! Models whose options are ranges and choices.
 
-use arrow::array::{AsArray, BooleanArray, Float64Array, RecordBatch};
+use arrow::array::{AsArray, BooleanArray, Float64Array, RecordBatch, StringArray};
 use arrow::datatypes::Float64Type;
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
@@ -10,7 +10,7 @@ use tidegate_ml::training::{Arrivals, Training};
 use tidegate_ml::tuning::{Status, Trial};
 use tidegate_ml::{Model, Result};
 
-use crate::declared::{Boolean, Float64, batch, column, spec};
+use crate::declared::{Boolean, Float64, Utf8, batch, column, spec};
 
 /// Rows whose class depends on two of three numbers.
 fn rows(count: usize, seed: u64) -> RecordBatch {
@@ -101,7 +101,10 @@ fn a_race_drops_what_is_worse_and_the_winner_has_missed_no_row() {
 
 #[test]
 fn batches_and_snapshots_change_nothing() {
-    let rows = rows(9_000, 3);
+    let (plain, mut random) = (rows(9_000, 3), Pcg64Mcg::seed_from_u64(4));
+    let weights = Float64Array::from_iter_values((0..9_000).map(|_| random.random_range(0.0..2.0)));
+    let columns: Vec<_> = plain.columns().iter().cloned().chain([column(weights)]).collect();
+    let rows = batch(&["a", "b", "c", "y", "weight"].into_iter().zip(columns).collect::<Vec<_>>());
     for horizon in ["0", "250"] {
         let options = [("learning_rate", "range(1e-3, 1, log)"), ("l2", "choice(0, 1e-3)"), ("tune.horizon", horizon)];
         let mut whole = logistic(&options);
@@ -174,6 +177,34 @@ fn a_parzen_estimator_goes_over_history_again() {
     assert_eq!(probabilities(&model.predict(&rows).unwrap()), probabilities(&alone.predict(&rows).unwrap()));
     let again = Model::load(&model.save()).unwrap();
     assert_eq!(again.trials(), trials);
+}
+
+/// Classes that are declared are there in each pass, those that are met are met again.
+#[test]
+fn passes_begin_with_the_classes_of_the_first() {
+    let x: Vec<f64> = (0..3_000).map(|row| f64::from(row * 37 % 101) / 50.0 - 1.0).collect();
+    let label = StringArray::from_iter_values(x.iter().map(|x| ["low", "middle", "high"][((x + 1.0) * 1.4) as usize]));
+    let rows = batch(&[("x", column(Float64Array::from(x))), ("label", column(label))]);
+    for classes in [&[][..], &[("classes", "low, middle, high")]] {
+        let mut options =
+            vec![("task", "classification"), ("algorithm", "logistic_regression"), ("tune.strategy", "tpe")];
+        options.extend([("learning_rate", "range(1e-3, 1, log)"), ("tune.trials", "13")]);
+        options.extend(classes);
+        let spec = spec(&[("x", Float64)], &[("predicted", Utf8)], &[], &options).unwrap();
+        let mut training = Prequential::new(Model::new(spec).unwrap());
+        pass(&mut training, &rows);
+        assert!(training.end_pass().unwrap());
+        pass(&mut training, &rows);
+        assert!(!training.end_pass().unwrap());
+        let trials = training.model().trials();
+        // Those of both passes are measured alike: none is worse than saying nothing.
+        assert_eq!(trials.len(), 13);
+        assert!(
+            trials.iter().all(|trial| trial.rows >= 2_990 && trial.loss < 3f64.ln() + 0.02),
+            "{classes:?}, {trials:?}"
+        );
+        assert_eq!(training.model().classes().len(), 3);
+    }
 }
 
 #[test]

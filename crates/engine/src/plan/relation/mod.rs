@@ -1,6 +1,6 @@
 //! Functions of the FROM clause become plan nodes: here the ML functions, in [`window`] those of windows;
-//! in [`as_of`] tables as they were at a time; in [`of_model`] what is known of a model alone; in [`unnest`] the elements of arrays. [`keys`] has what they have in common about
-//! PARTITION BY.
+//! in [`as_of`] tables as they were at a time; in [`of_model`] what is known of a model alone; in [`unnest`] the elements of arrays.
+//! [`keys`] has what they have in common about PARTITION BY, [`signature`] what each takes.
 
 mod as_of;
 mod keys;
@@ -17,7 +17,7 @@ use datafusion::error::DataFusionError;
 use datafusion::logical_expr::planner::{PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning};
 use datafusion::logical_expr::{Expr, Extension, LogicalPlan, UserDefinedLogicalNodeCore};
 use tidegate_ml::metric::ReportKind;
-use tidegate_ml::{InputKind, Model, ModelSpec, OutputRole, Task};
+use tidegate_ml::{InputKind, ModelSpec, OutputRole, Task};
 use tidegate_sql::call::{Bound, TableArgument, TableFunction};
 use tidegate_sql::sqlparser::ast::{Ident, TableFactor};
 use tidegate_sql::{Diagnostic, Span, literal};
@@ -235,7 +235,7 @@ impl CallPlanner<'_> {
             Ok(found) => found,
             Err(error) => return self.refuse_model(error),
         };
-        if Model::new(model.spec.clone()).is_ok_and(|model| model.needs_history()) {
+        if model.needs_history() {
             let message = format!(
                 "model '{}' is tuned by 'tpe', which goes over history several times: train it with CREATE MODEL … AS SELECT, or tune it \
                  by 'racing' on the stream",

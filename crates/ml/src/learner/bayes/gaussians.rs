@@ -6,6 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::normal;
+
 /// `½·ln 2π`.
 const HALF_LOG_TWO_PI: f64 = 0.918_938_533_204_672_8;
 
@@ -46,7 +48,7 @@ impl Gaussian {
             self.weight
         } else {
             let deviations = (threshold - self.mean) / self.variance.sqrt();
-            self.weight * 0.5 * libm::erfc(-deviations * std::f64::consts::FRAC_1_SQRT_2)
+            self.weight * normal::below(deviations)
         }
     }
 }
