@@ -6,7 +6,7 @@ from capymoa.stream import ARFFStream
 
 import prequential
 
-# Left to CapyMOA's defaults, but for the number of models (10), neighbours (3) and rows of the window (1000).
+# Left to CapyMOA's defaults, but for the number of models (10; 20 boosting steps), neighbours (3) and rows of the window (1000).
 LEARNERS = {
     "hoeffding_tree": classifier.HoeffdingTree,
     "hoeffding_adaptive_tree": classifier.HoeffdingAdaptiveTree,
@@ -16,11 +16,15 @@ LEARNERS = {
     "leveraging_bagging": lambda schema: classifier.LeveragingBagging(schema, ensemble_size=10),
     "online_bagging": lambda schema: classifier.OnlineBagging(schema, ensemble_size=10),
     "online_boosting": lambda schema: classifier.OzaBoost(schema, boosting_iterations=10),
+    "streaming_gradient_boosting": lambda schema: classifier.StreamingGradientBoostedTrees(
+        schema, boosting_iterations=20
+    ),
     "gaussian_nb": classifier.NaiveBayes,
     "knn": lambda schema: classifier.KNN(schema, k=3, window_size=1000),
     "majority_class": classifier.MajorityClass,
     "no_change": classifier.NoChange,
     "hoeffding_tree_regressor": regressor.FIMTDD,
+    "fimt_dd": regressor.FIMTDD,
     "adaptive_random_forest_regressor": lambda schema: regressor.AdaptiveRandomForestRegressor(
         schema, ensemble_size=10
     ),

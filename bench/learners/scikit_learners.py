@@ -3,8 +3,8 @@
 import itertools
 
 import numpy
-from sklearn.linear_model import SGDClassifier, SGDRegressor
-from sklearn.naive_bayes import GaussianNB
+from sklearn.linear_model import PassiveAggressiveClassifier, Perceptron, SGDClassifier, SGDRegressor
+from sklearn.naive_bayes import BernoulliNB, ComplementNB, GaussianNB, MultinomialNB
 from sklearn.neural_network import MLPClassifier
 
 import prequential
@@ -12,6 +12,12 @@ import prequential
 # Rows a batch, and the learner: scikit-learn's defaults, but for the hidden layers, which are ours.
 LEARNERS = {
     "gaussian_nb": (100, GaussianNB),
+    "multinomial_nb": (100, MultinomialNB),
+    "complement_nb": (100, ComplementNB),
+    "bernoulli_nb": (100, BernoulliNB),
+    "linear_svm": (100, lambda: SGDClassifier(loss="hinge", random_state=1)),
+    "perceptron": (100, lambda: Perceptron(random_state=1)),
+    "passive_aggressive": (100, lambda: PassiveAggressiveClassifier(random_state=1)),
     "logistic_regression": (100, lambda: SGDClassifier(loss="log_loss", random_state=1)),
     "mlp": (32, lambda: MLPClassifier(hidden_layer_sizes=(64, 32), random_state=1)),
     "linear_regression": (1, lambda: SGDRegressor(random_state=1)),

@@ -66,6 +66,8 @@ pub(crate) enum Command {
     Sql(SqlArgs),
     /// List, show and manage the models of the registry
     Models(ModelsArgs),
+    /// Write a page on a model: what it is, what it goes by, and how good it is on a table's rows
+    Report(ReportArgs),
     /// List, show, save and stop the jobs that run here, or on a cluster
     Jobs(JobsArgs),
     /// Print the options of settings, tables and models
@@ -242,6 +244,45 @@ pub(crate) enum ModelsCommand {
         #[arg(short, long)]
         yes: bool,
     },
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example: tidegate report intent@october --script job.sql --data november --label rebought --time purchased_at \
+                        --slice department\n\nOf the script only tables, views, models and settings are declared: nothing of it runs."
+)]
+pub(crate) struct ReportArgs {
+    /// The model, such as intent, intent@3 or intent@production
+    pub(crate) model: String,
+    /// The script that declares the table named by --data
+    #[arg(long, value_name = "FILE")]
+    pub(crate) script: Option<PathBuf>,
+    /// The rows that the model is asked about: a table, a view, or a query
+    #[arg(long, value_name = "TABLE", requires = "label")]
+    pub(crate) data: Option<String>,
+    /// The column of the true labels
+    #[arg(long, value_name = "COLUMN", requires = "data")]
+    pub(crate) label: Option<String>,
+    /// Show quality over time, by this TIMESTAMP column
+    #[arg(long, value_name = "COLUMN", requires = "data")]
+    pub(crate) time: Option<String>,
+    /// Show quality for each value of this column; may be given several times
+    #[arg(long = "slice", value_name = "COLUMN", requires = "data")]
+    pub(crate) slices: Vec<String>,
+    /// The columns for the model's INPUT, in its order [default: those of the same names]
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',', requires = "data")]
+    pub(crate) args: Vec<String>,
+    /// What a false positive costs, for the threshold of least cost
+    #[arg(long, value_name = "COST", default_value_t = 1.0)]
+    pub(crate) false_positive_cost: f64,
+    /// What a false negative costs
+    #[arg(long, value_name = "COST", default_value_t = 1.0)]
+    pub(crate) false_negative_cost: f64,
+    /// Where the page is written [default: MODEL-VERSION.html]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) session: SessionArgs,
 }
 
 #[derive(Debug, Args)]

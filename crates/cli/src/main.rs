@@ -7,6 +7,7 @@ mod failure;
 mod flink;
 mod observer;
 mod render;
+mod report;
 mod script;
 mod shell;
 mod stop;

@@ -9,6 +9,7 @@ mod jobs;
 mod models;
 mod options;
 mod reference;
+mod report;
 mod run;
 pub(crate) mod sql;
 mod submit;
@@ -42,6 +43,7 @@ pub(crate) fn dispatch(cli: &Cli, console: &Console) -> Result<(), Failure> {
         Command::Explain(args) => explain::explain(global, args, console),
         Command::Sql(args) => sql::sql(global, args, console),
         Command::Models(args) => models::models(global, args, console),
+        Command::Report(args) => report::report(global, args, console),
         Command::Jobs(args) => jobs::jobs(global, args, console),
         Command::Options(args) => options::options(args, console),
         Command::Functions(args) => functions::functions(global, args, console),

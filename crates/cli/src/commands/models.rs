@@ -59,7 +59,7 @@ fn no_registry(folder: &Path) -> Failure {
 }
 
 /// Reads `intent`, `intent$3`, `intent@3`, `intent$candidate`.
-fn reference(text: &str) -> Result<(String, VersionRef), Failure> {
+pub(super) fn reference(text: &str) -> Result<(String, VersionRef), Failure> {
     match text.rsplit_once(['$', '@']) {
         None => Ok((text.to_string(), VersionRef::Current)),
         Some((model, version)) => Ok((model.to_string(), version.parse()?)),

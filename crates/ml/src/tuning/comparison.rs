@@ -10,6 +10,9 @@
 //! `confidence / ((N − 1)(e + 1)(e + 2))` (so that the best of all is dropped with the probability `confidence` at most, whoever leads), it is dropped if
 //! `d − t·s/√k > −tolerance·l`: it is worse, or cannot be better by more than the tolerance.
 //!
+//! Before the first epoch there may be a warm-up, in which trials learn and one leads, but nothing is held against any: where labels are
+//! late, those known at first are not like those to come.
+//!
 //! Cost: an addition a row and trial, `N²/2` a batch. Memory: `N²` numbers.
 
 use serde::{Deserialize, Serialize};
@@ -40,6 +43,8 @@ pub(super) struct Comparison {
     /// The place of the leader among them.
     leader: u32,
     epoch: u32,
+    /// Batches of the warm-up; 0 once it is over.
+    warmup: u64,
     /// Rows of the batch that is being filled.
     rows: u64,
     /// Their losses added up.
@@ -55,13 +60,14 @@ pub(super) struct Comparison {
 }
 
 impl Comparison {
-    /// Of this many trials.
-    pub(super) fn new(trials: usize) -> Self {
+    /// Of this many trials, after a warm-up of so many batches.
+    pub(super) fn new(trials: usize, warmup: u64) -> Self {
         Self {
             trials: trials as u32,
             left: (0..trials as u32).collect(),
             leader: 0,
             epoch: 0,
+            warmup,
             rows: 0,
             sums: vec![0.0; trials],
             batches: 0,
@@ -69,6 +75,11 @@ impl Comparison {
             products: vec![0.0; trials * trials],
             before: vec![0.0; trials],
         }
+    }
+
+    /// Whether nothing counts yet.
+    pub(super) fn is_warming_up(&self) -> bool {
+        self.warmup > 0
     }
 
     /// The trials that are left, ascending.
@@ -116,6 +127,13 @@ impl Comparison {
         deviations.fill(0.0);
         self.sums = deviations;
         self.elect();
+        if self.batches == self.warmup {
+            self.warmup = 0;
+            self.begin_epoch();
+        }
+        if self.is_warming_up() {
+            return;
+        }
         let length = rules.first_epoch.saturating_mul(1 << self.epoch.min(40));
         if self.batches >= length {
             self.end_epoch(rules);
@@ -155,6 +173,12 @@ impl Comparison {
         let mut stay = stays.iter();
         self.left.retain(|_| stay.next().copied().unwrap_or(true));
         self.leader = stays[..best].iter().filter(|stays| **stays).count() as u32;
+        self.epoch += 1;
+        self.begin_epoch();
+    }
+
+    /// Forgets what has been lost in the batches so far.
+    fn begin_epoch(&mut self) {
         let count = self.left.len();
         for values in [&mut self.sums, &mut self.means] {
             values.clear();
@@ -163,12 +187,11 @@ impl Comparison {
         self.products.clear();
         self.products.resize(count * count, 0.0);
         self.batches = 0;
-        self.epoch += 1;
     }
 
     /// Of this many trials, of which this one is left.
     pub(super) fn of_one(trials: usize, left: usize) -> Self {
-        Self { trials: trials as u32, left: vec![left as u32], ..Self::new(1) }
+        Self { trials: trials as u32, left: vec![left as u32], ..Self::new(1, 0) }
     }
 
     /// Bytes of memory.
@@ -212,7 +235,7 @@ mod tests {
     /// Runs trials whose losses are these plus a noise that they share, and one of their own.
     fn race(losses: &[f64], own: f64, rules: Rules, rows: usize, seed: u64) -> Comparison {
         let random = &mut Pcg64Mcg::seed_from_u64(seed);
-        let mut comparison = Comparison::new(losses.len());
+        let mut comparison = Comparison::new(losses.len(), 0);
         for _ in 0..rows {
             let shared: f64 = random.random();
             let row: Vec<[f64; 1]> =
@@ -245,6 +268,23 @@ mod tests {
         assert_eq!(race(&[0.4, 0.9], 0.2, Rules { drops: false, ..RULES }, 15_000, 2).left().len(), 2);
     }
 
+    #[test]
+    fn what_is_lost_in_the_warm_up_is_not_held_against_a_trial() {
+        let run = |warmup: u64| {
+            let mut comparison = Comparison::new(2, warmup);
+            for row in 0..5_000 {
+                // The first is good at first, and the second from then on.
+                let first = if row < 2_000 { 0.0 } else { 1.0 };
+                let losses = [[first + f64::from(row % 7) * 1e-3], [1.0 - first]];
+                comparison.take(1, |trial| &losses[trial], RULES);
+            }
+            comparison
+        };
+        assert_eq!(run(0).left(), [0]);
+        assert_eq!((run(20).left(), run(20).leader(), run(20).is_warming_up()), (&[1][..], 1, false));
+        assert!(run(60).is_warming_up() && run(60).left().len() == 2);
+    }
+
     /// The share of races in which the best is dropped is no more than the confidence, even if others are as good.
     #[test]
     fn the_best_is_seldom_dropped() {
@@ -257,7 +297,7 @@ mod tests {
         let losses: Vec<Vec<f64>> =
             (0..3).map(|i| (0..5_000).map(|row| f64::from((row * 7 + i * 13) % 31)).collect()).collect();
         let run = |cut: usize| {
-            let mut comparison = Comparison::new(3);
+            let mut comparison = Comparison::new(3, 2);
             let mut at = 0;
             while at < 5_000 {
                 let len = comparison.rows_to_go().min(cut).min(5_000 - at);

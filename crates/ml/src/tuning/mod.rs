@@ -56,6 +56,12 @@ pub const TUNING_OPTIONS: &[OptionDef] = &[
         "racing: rows before the first trials are dropped. The next look is after twice as many further rows, and so on.",
     ),
     OptionDef::new(
+        "tune.warmup",
+        Kind::Int { min: 0, max: 1_000_000_000 },
+        "0",
+        "Rows that trials learn before anything is held against them. Where labels are late those known first are not like the others: a household that came back is known before one that did not.",
+    ),
+    OptionDef::new(
         "tune.horizon",
         Kind::Int { min: 0, max: 1_000_000_000 },
         "0",

@@ -92,13 +92,14 @@ impl Race {
     /// When a learner refuses its options.
     pub(crate) fn new(search: Search, shape: Shape) -> Result<Self> {
         let points = search.first_points();
+        let comparison = Comparison::new(points.len(), search.warmup());
         let mut race = Self {
             search,
             shape,
             first_shape: shape,
             kinds: Vec::new(),
             spread: Arc::new(InTurn),
-            comparison: Comparison::new(points.len()),
+            comparison,
             candidates: Vec::new(),
             first: 0,
             measures: true,
@@ -197,7 +198,8 @@ impl Race {
     /// Takes the losses of rows `at .. at + len` in.
     fn compare(&mut self, rows: Rows<'_>, at: usize, len: usize) {
         let (candidates, rules) = (&mut self.candidates[self.first..], self.search.rules);
-        for trial in self.comparison.left() {
+        let measured = if self.comparison.is_warming_up() { &[] } else { self.comparison.left() };
+        for trial in measured {
             let candidate = &mut candidates[*trial as usize];
             candidate.rows += len as u64;
             // Row by row: sums of parts would depend on how rows are cut.
@@ -471,7 +473,7 @@ impl Learner for Race {
             return Ok(false);
         }
         self.first = self.candidates.len();
-        self.comparison = Comparison::new(points.len());
+        self.comparison = Comparison::new(points.len(), self.search.warmup());
         // Classes that were not declared are met again.
         self.shape = self.first_shape;
         for point in points {

@@ -63,6 +63,7 @@ pub(crate) struct Search {
     pub(super) seed: u64,
     pub(super) rules: Rules,
     pub(super) horizon: u64,
+    warmup_rows: u64,
 }
 
 /// Finds the learner of a name that does a task; without a name it tells that there is none.
@@ -156,11 +157,17 @@ impl Search {
             seed: options.int("tune.seed") as u64,
             rules,
             horizon: options.int("tune.horizon") as u64,
+            warmup_rows: options.int("tune.warmup") as u64,
         };
         // What each option takes by itself was checked; what a learner refuses of them together is told before there are rows.
         let shape = if classes { Shape::Classes { classes: 2 } } else { Shape::Number };
         search.learner(&vec![0.0; search.space.0.len()], shape)?;
         Ok(Some(search))
+    }
+
+    /// How many batches of rows trials learn before they are compared.
+    pub(super) fn warmup(&self) -> u64 {
+        self.warmup_rows.div_ceil(BATCH_ROWS)
     }
 
     /// The options of the model itself: those that are not searched for and are no learner's.
