@@ -325,6 +325,23 @@ SELECT threshold, recall, false_positive_rate, true_positives, false_negatives
 FROM ML_ROC_CURVE(INPUT => TABLE events, MODEL => MODEL past, LABEL => DESCRIPTOR(bought), ARGS => DESCRIPTOR(n, ok))
 WHERE recall > 0.5;
 
+=== a reliability table and the threshold of least cost, of a calibrated and balanced model
+CREATE MODEL honest INPUT (n DOUBLE, ok BOOLEAN) OUTPUT (guess BOOLEAN, p DOUBLE)
+WITH ('provider' = 'tidegate', 'task' = 'classification', 'algorithm' = 'gaussian_nb', 'label' = 'bought',
+  'calibration' = 'isotonic', 'balance' = 'oversample', 'decision-threshold' = '0.4')
+AS SELECT n, ok, bought FROM events WHERE id < 2000;
+CREATE TABLE reliability (bin BIGINT, n BIGINT, positives BIGINT, mean DOUBLE, observed DOUBLE, low DOUBLE, high DOUBLE)
+WITH ('connector' = 'filesystem', 'path' = '${output}/reliability.csv', 'format' = 'csv');
+INSERT INTO reliability
+SELECT bin, `rows`, positives, mean_probability, observed_rate, observed_lower, observed_upper
+FROM ML_RELIABILITY(INPUT => TABLE events, MODEL => MODEL honest, LABEL => DESCRIPTOR(bought), ARGS => DESCRIPTOR(n, ok), BINS => 5);
+CREATE TABLE best (threshold DOUBLE, cost DOUBLE, recall DOUBLE, missed BIGINT)
+WITH ('connector' = 'filesystem', 'path' = '${output}/best.csv', 'format' = 'csv');
+INSERT INTO best
+SELECT threshold, cost, recall, false_negatives
+FROM ML_BEST_THRESHOLD(INPUT => TABLE events, MODEL => MODEL honest, LABEL => DESCRIPTOR(bought), ARGS => DESCRIPTOR(n, ok),
+  FALSE_NEGATIVE_COST => 3);
+
 === a bounded join below
 CREATE VIEW warm AS
 SELECT e.id, e.ts, e.n, c.warmth, e.bought FROM events AS e JOIN colors AS c ON e.color = c.name;

@@ -188,6 +188,10 @@ fn every_file_gives_the_same_however_it_is_run() {
     let files: Vec<_> =
         glob::glob(pattern.to_str().expect("UTF-8")).expect("a pattern").map(|path| path.expect("a path")).collect();
     assert!(files.len() >= 10, "{} files", files.len());
+    // Whoever writes one file need not wait for all.
+    let only = std::env::var("TIDEGATE_SLT").unwrap_or_default();
+    let files: Vec<_> = files.iter().filter(|file| file.to_string_lossy().contains(&only)).collect();
+    assert!(!files.is_empty(), "there is no file '{only}'");
     let wrong: Vec<String> =
         files.iter().flat_map(|file| WAYS.map(|way| run_file(file, way))).filter_map(Result::err).collect();
     assert!(wrong.is_empty(), "{} of {} runs differ:\n{}", wrong.len(), files.len() * WAYS.len(), wrong.join("\n"));

@@ -10,7 +10,9 @@
 //!                (f64, ids)  (scale, encode)  (dense + sparse)
 //! ```
 
+mod balance;
 pub mod block;
+mod calibration;
 pub mod drift;
 pub mod error;
 pub mod keyed;

@@ -62,6 +62,8 @@ pub struct Model {
     algorithm: Algorithm,
     options: Options,
     shape: Shape,
+    /// The probability from which on the second of two classes is predicted.
+    threshold: f64,
     pub(crate) labels: Labels,
     pub(crate) pipeline: Pipeline,
     learner: Box<dyn Learner>,
@@ -127,6 +129,13 @@ impl Model {
             )));
         }
         let (labels, shape) = (Labels::new(spec.label, &options)?, shape_of(&options)?);
+        let threshold = options.float_opt("decision-threshold");
+        if threshold.is_some() && shape != Shape::Binary {
+            return Err(Error::Spec(format!(
+                "model '{}': option 'decision-threshold' needs two classes, declared by the option 'classes' or of a BOOLEAN label",
+                spec.name
+            )));
+        }
         let categories_max = u32::try_from(options.int("max-categories")).unwrap_or(u32::MAX);
         let pipeline = Pipeline::compile(&spec, categories_max, features).map_err(|error| match error {
             Error::Spec(what) => Error::Spec(format!("model '{}': {what}", spec.name)),
@@ -147,6 +156,7 @@ impl Model {
             algorithm,
             options,
             shape,
+            threshold: threshold.unwrap_or(0.5),
             labels,
             pipeline,
             learner,
@@ -345,7 +355,7 @@ impl Model {
     }
 
     pub(crate) fn predictions(&self, rows: usize) -> Predictions {
-        Predictions::new(&self.spec, self.shape, rows)
+        Predictions::new(&self.spec, self.shape, self.threshold, rows)
     }
 
     pub(crate) fn finish(&self, predictions: Predictions) -> Result<RecordBatch> {

@@ -222,6 +222,24 @@ pub const MODEL_OPTIONS: &[OptionDef] = &[
         "1000000",
         "Most distinct texts remembered for one input column; further ones count as unknown.",
     ),
+    OptionDef::new(
+        "calibration",
+        Kind::Choice(crate::calibration::METHODS),
+        "none",
+        "classification: what makes the learner's probabilities be what they say, learned from those of rows it had not learned yet. platt: a logistic function of the log odds (Platt 1999). isotonic: any rising function (Zadrozny & Elkan 2002).",
+    ),
+    OptionDef::new(
+        "balance",
+        Kind::Choice(crate::balance::MODES),
+        "none",
+        "classification: makes rare classes count as much as frequent ones, by the rows of each so far. weight: their rows weigh more. undersample: rows of frequent ones are left out at random. oversample: rows of rare ones are learned several times, at random.",
+    ),
+    OptionDef::new("balance-seed", Kind::Int { min: 0, max: i64::MAX }, "1", "What 'balance' draws by."),
+    OptionDef::optional(
+        "decision-threshold",
+        Kind::Float { min: 0.0, max: 1.0 },
+        "The probability from which on the second of two declared classes is predicted. Left out: 0.5. ML_BEST_THRESHOLD tells which costs least.",
+    ),
 ];
 
 impl ModelSpec {

@@ -43,7 +43,7 @@ impl Reporter {
         let column = |name: &str, data_type: &DataType| Field::new(name, data_type.clone(), true);
         let mut columns = vec![column("label", &predicted), column("predicted", &predicted)];
         columns.extend(task.probability.then(|| column("probability", &DataType::Float64)));
-        let report = Report::new(task.kind, task.task, task.classes, &predicted);
+        let report = Report::new(task.kind, task.task, task.classes, &predicted)?;
         Ok(Self { report, schema: Arc::new(Schema::new(columns)), finished: None })
     }
 

@@ -105,7 +105,8 @@ impl ExecutionPlan for ReportExec {
         let mut input = self.input.execute(partition, context)?;
         let (columns, schema) = (self.columns.clone(), Arc::clone(&self.schema));
         let predicted = self.columns[1].data_type(&self.input.schema())?;
-        let mut report = Report::new(self.kind, self.task, self.classes.clone(), &predicted);
+        let report = Report::new(self.kind, self.task, self.classes.clone(), &predicted);
+        let mut report = report.map_err(|error| DataFusionError::Internal(error.to_string()))?;
         let taken = async move {
             while let Some(batch) = input.next().await {
                 let batch = batch?;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use datafusion::logical_expr::LogicalPlan;
-use tidegate_ml::metric::ReportKind;
+use tidegate_ml::metric::REPORTS;
 use tidegate_sql::call::{ArgValue, TableFunction};
 use tidegate_sql::flink::{Replace, create_table, lower_query, quoted};
 use tidegate_sql::sqlparser::ast::{Query, TableFactor};
@@ -401,7 +401,7 @@ impl Replace for Calls<'_, '_, '_> {
         let place = self.place.at(Some(span));
         match lowered.name.as_str() {
             name if TRAINS.contains(&name) || name == "ML_PREDICT" => {}
-            name if REPORTS.iter().any(|report| report.name() == name) => {}
+            name if REPORTS.contains(&name) => {}
             name if name.starts_with("ML_") => {
                 return Err(place.refuse_with_help(
                     format!("{name} does not run in Flink"),
@@ -485,9 +485,6 @@ enum Node<'p> {
     Predict(&'p PredictNode),
     Report(&'p ReportNode),
 }
-
-/// What a report is of.
-const REPORTS: [ReportKind; 3] = [ReportKind::Evaluation, ReportKind::ConfusionMatrix, ReportKind::RocCurve];
 
 /// The ML function that a plan of nothing else is.
 fn node(plan: &LogicalPlan) -> Option<Node<'_>> {

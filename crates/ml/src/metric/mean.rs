@@ -31,6 +31,10 @@ impl Mean {
         Ok(())
     }
 
+    pub(super) fn rows(&self) -> u64 {
+        self.rows
+    }
+
     pub(super) fn value(&self) -> Option<f64> {
         (self.rows > 0).then(|| self.sum.value() / self.rows as f64)
     }

@@ -10,7 +10,7 @@
 //! | a few sums  | [`ML_LOG_LOSS`], [`ML_BRIER_SCORE`], all of regression                           |
 //! | by pair     | [`ML_ADJUSTED_RAND`], [`ML_V_MEASURE`], …: of a class and a cluster               |
 //! | by class    | [`ML_ACCURACY`], [`ML_PRECISION`], [`ML_RECALL`], [`ML_F1`], [`ML_KAPPA`], …     |
-//! | fixed       | [`ML_APPROX_ROC_AUC`]                                                            |
+//! | fixed       | [`ML_APPROX_ROC_AUC`], [`ML_CALIBRATION_ERROR`]                                  |
 //! | by row      | [`ML_ROC_AUC`], [`ML_PR_AUC`]: 8 bytes each                                      |
 //!
 //! Those that are made of sums and counts have a form whose old rows fade, [`FADING_METRICS`]: there the order of rows does
@@ -30,6 +30,8 @@ mod aggregate;
 mod agreement;
 mod approximate_auc;
 mod area;
+mod best_threshold;
+mod calibration;
 mod classes;
 mod clustering;
 mod columns;
@@ -60,6 +62,10 @@ pub use accuracy::{ML_ACCURACY, ML_BALANCED_ACCURACY};
 pub use agreement::{ML_KAPPA, ML_MCC};
 pub use approximate_auc::{ML_APPROX_ROC_AUC, ScoreHistogram};
 pub use area::{ML_PR_AUC, ML_ROC_AUC};
+pub use best_threshold::{BestThreshold, Cost, Costs, best_threshold};
+pub use calibration::{
+    ML_CALIBRATION_ERROR, RELIABILITY_BINS, RELIABILITY_BINS_MAX, Reliability, ReliabilityBin, Share,
+};
 pub use classes::ClassValue;
 pub use clustering::{ML_ADJUSTED_RAND, ML_COMPLETENESS, ML_HOMOGENEITY, ML_V_MEASURE};
 pub use confusion_matrix::{ConfusionMatrix, ConfusionRow};
@@ -72,7 +78,7 @@ pub(crate) use probability::log_loss;
 pub use probability::{ML_BRIER_SCORE, ML_LOG_LOSS};
 pub use ranking::{Ranking, Scores};
 pub use regression::{ML_MAE, ML_MAPE, ML_MSE, ML_RMSE, ML_SMAPE};
-pub use report::{Report, ReportKind};
+pub use report::{REPORTS, Report, ReportKind};
 pub use roc_curve::{RocPoint, roc_curve};
 
 /// All metrics, by their SQL name.
@@ -82,6 +88,7 @@ pub static METRICS: &[&MetricDef] = &[
     &ML_APPROX_ROC_AUC,
     &ML_BALANCED_ACCURACY,
     &ML_BRIER_SCORE,
+    &ML_CALIBRATION_ERROR,
     &ML_COMPLETENESS,
     &ML_EXPLAINED_VARIANCE,
     &ML_F1,

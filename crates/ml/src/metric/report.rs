@@ -11,11 +11,18 @@ use arrow::compute::kernels::cmp::eq;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use serde::{Deserialize, Serialize};
 
-use super::{ClassValue, ConfusionMatrix, Evaluation, RocPoint, Scores, roc_curve};
+use super::{
+    BestThreshold, ClassValue, ConfusionMatrix, Costs, Evaluation, Reliability, ReliabilityBin, RocPoint, Scores,
+    Share, best_threshold, roc_curve,
+};
 use crate::{Error, Result, Task};
 
 /// The most thresholds that a ROC curve shows.
 const ROC_POINTS_MAX: usize = 100;
+
+/// The SQL functions of reports.
+pub const REPORTS: [&str; 5] =
+    ["ML_EVALUATE", "ML_CONFUSION_MATRIX", "ML_ROC_CURVE", "ML_RELIABILITY", "ML_BEST_THRESHOLD"];
 
 /// What is reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Serialize, Deserialize)]
@@ -26,6 +33,16 @@ pub enum ReportKind {
     ConfusionMatrix,
     /// `ML_ROC_CURVE`: one row a threshold.
     RocCurve,
+    /// `ML_RELIABILITY`: one row a bin of probabilities.
+    Reliability {
+        /// How many bins there are.
+        bins: u32,
+    },
+    /// `ML_BEST_THRESHOLD`: one row.
+    BestThreshold {
+        /// What mistakes cost.
+        costs: Costs,
+    },
 }
 
 impl ReportKind {
@@ -35,7 +52,14 @@ impl ReportKind {
             Self::Evaluation => "ML_EVALUATE",
             Self::ConfusionMatrix => "ML_CONFUSION_MATRIX",
             Self::RocCurve => "ML_ROC_CURVE",
+            Self::Reliability { .. } => "ML_RELIABILITY",
+            Self::BestThreshold { .. } => "ML_BEST_THRESHOLD",
         }
+    }
+
+    /// Whether it is of the probability of the second of two classes.
+    pub fn needs_probability(self) -> bool {
+        matches!(self, Self::RocCurve | Self::Reliability { .. } | Self::BestThreshold { .. })
     }
 
     /// The columns of the report on a model of these classes.
@@ -57,6 +81,19 @@ impl ReportKind {
                 let counts = ["true_positives", "false_positives", "true_negatives", "false_negatives"].map(count);
                 rates.into_iter().chain(counts).collect()
             }
+            Self::Reliability { .. } => {
+                let number = |name: &str| Field::new(name, DataType::Float64, true);
+                let ends = ["lower", "upper"].map(number);
+                let observed = ["mean_probability", "observed_rate", "observed_lower", "observed_upper"].map(number);
+                let counts = [count("rows"), count("positives")];
+                std::iter::once(count("bin")).chain(ends).chain(counts).chain(observed).collect()
+            }
+            Self::BestThreshold { .. } => {
+                let numbers =
+                    ["threshold", "cost", "precision", "recall"].map(|n| Field::new(n, DataType::Float64, true));
+                let counts = ["true_positives", "false_positives", "true_negatives", "false_negatives"].map(count);
+                numbers.into_iter().chain(counts).collect()
+            }
         };
         Arc::new(Schema::new(fields))
     }
@@ -66,6 +103,8 @@ impl ReportKind {
 #[derive(Debug)]
 pub struct Report {
     state: State,
+    /// The second class, whose probability is given, where that is not just TRUE.
+    positive: Option<ClassValue>,
     classes: Vec<String>,
     schema: SchemaRef,
 }
@@ -74,23 +113,29 @@ pub struct Report {
 enum State {
     Evaluation(Box<Evaluation>),
     ConfusionMatrix(ConfusionMatrix),
-    /// The second class, whose probability is given, where that is not just TRUE.
-    RocCurve(Scores, Option<ClassValue>),
+    RocCurve(Scores),
+    Reliability(Reliability),
+    BestThreshold(Scores, Costs),
 }
 
 impl Report {
     /// A report on no rows. `classes` are those of the model, in its order, and `predicted` is the type of what it predicts.
-    pub fn new(kind: ReportKind, task: Task, classes: Vec<String>, predicted: &DataType) -> Self {
+    ///
+    /// # Errors
+    /// When the kind has a number of bins that is not taken.
+    pub fn new(kind: ReportKind, task: Task, classes: Vec<String>, predicted: &DataType) -> Result<Self> {
         let positive = positive_class(&classes, predicted);
         let state = match kind {
-            ReportKind::Evaluation => State::Evaluation(Box::new(match positive {
+            ReportKind::Evaluation => State::Evaluation(Box::new(match positive.clone() {
                 Some(class) => Evaluation::with_positive_class(class),
                 None => Evaluation::new(task),
             })),
             ReportKind::ConfusionMatrix => State::ConfusionMatrix(ConfusionMatrix::default()),
-            ReportKind::RocCurve => State::RocCurve(Scores::default(), positive),
+            ReportKind::RocCurve => State::RocCurve(Scores::default()),
+            ReportKind::Reliability { bins } => State::Reliability(Reliability::new(bins as usize)?),
+            ReportKind::BestThreshold { costs } => State::BestThreshold(Scores::default(), costs),
         };
-        Self { state, schema: kind.schema(&classes), classes }
+        Ok(Self { state, schema: kind.schema(&classes), positive, classes })
     }
 
     /// Takes rows in; the label may be an integer where the prediction is a BOOLEAN. Either every call gives a probability, which is of
@@ -100,14 +145,18 @@ impl Report {
     /// When a column's type or a value is not one that the report takes.
     pub fn update(&mut self, label: &ArrayRef, predicted: &ArrayRef, probability: Option<&ArrayRef>) -> Result<()> {
         let label = cast(label, predicted.data_type()).map_err(|error| Error::Batch(error.to_string()))?;
+        let of_positive = || match &self.positive {
+            Some(class) => is_of_class(&label, class),
+            None => Ok(Arc::clone(&label)),
+        };
         match (&mut self.state, probability) {
             (State::Evaluation(state), probability) => state.update(&label, predicted, probability),
             (State::ConfusionMatrix(state), _) => state.update(&label, predicted),
-            (State::RocCurve(state, None), Some(probability)) => state.update(&label, probability),
-            (State::RocCurve(state, Some(class)), Some(probability)) => {
-                state.update(&is_of_class(&label, class)?, probability)
+            (State::RocCurve(state) | State::BestThreshold(state, _), Some(probability)) => {
+                state.update(&of_positive()?, probability)
             }
-            (State::RocCurve(..), None) => Err(Error::Batch("a ROC curve needs a probability".to_string())),
+            (State::Reliability(state), Some(probability)) => state.update(&of_positive()?, probability),
+            (_, None) => Err(Error::Batch("the report needs a probability".to_string())),
         }
     }
 
@@ -142,7 +191,7 @@ impl Report {
                 });
                 std::iter::once(expected).chain(columns).collect()
             }
-            State::RocCurve(state, _) => {
+            State::RocCurve(state) => {
                 let points = roc_curve(&state.rank(), Some(ROC_POINTS_MAX));
                 let rate = |of: fn(&RocPoint) -> Option<f64>| {
                     Arc::new(points.iter().map(of).collect::<Float64Array>()) as ArrayRef
@@ -160,6 +209,26 @@ impl Report {
                     count(|point| point.false_negatives),
                 ]
             }
+            State::Reliability(state) => reliability_columns(&state.bins()),
+            State::BestThreshold(state, costs) => {
+                let best: Vec<_> = best_threshold(&state.rank(), *costs).into_iter().collect();
+                let number = |of: fn(&BestThreshold) -> Option<f64>| {
+                    Arc::new(best.iter().map(of).collect::<Float64Array>()) as ArrayRef
+                };
+                let count = |of: fn(&BestThreshold) -> u64| {
+                    Arc::new(Int64Array::from_iter_values(best.iter().map(|best| of(best) as i64))) as ArrayRef
+                };
+                vec![
+                    number(|best| Some(best.threshold)),
+                    number(|best| Some(best.cost)),
+                    number(BestThreshold::precision),
+                    number(BestThreshold::recall),
+                    count(|best| best.true_positives),
+                    count(|best| best.false_positives),
+                    count(|best| best.true_negatives),
+                    count(|best| best.false_negatives),
+                ]
+            }
         };
         RecordBatch::try_new(Arc::clone(&self.schema), columns).map_err(|error| Error::Batch(error.to_string()))
     }
@@ -169,7 +238,8 @@ impl Report {
         match &self.state {
             State::Evaluation(state) => state.save(),
             State::ConfusionMatrix(state) => state.save(),
-            State::RocCurve(state, _) => state.save(),
+            State::RocCurve(state) | State::BestThreshold(state, _) => state.save(),
+            State::Reliability(state) => state.save(),
         }
     }
 
@@ -181,9 +251,33 @@ impl Report {
         match &mut self.state {
             State::Evaluation(state) => state.merge(saved),
             State::ConfusionMatrix(state) => state.merge(saved),
-            State::RocCurve(state, _) => state.merge(saved),
+            State::RocCurve(state) | State::BestThreshold(state, _) => state.merge(saved),
+            State::Reliability(state) => state.merge(saved),
         }
     }
+}
+
+/// A reliability table, a row a bin.
+fn reliability_columns(bins: &[ReliabilityBin]) -> Vec<ArrayRef> {
+    let number =
+        |of: fn(&ReliabilityBin) -> Option<f64>| Arc::new(bins.iter().map(of).collect::<Float64Array>()) as ArrayRef;
+    let count = |of: fn(&ReliabilityBin) -> u64| {
+        Arc::new(Int64Array::from_iter_values(bins.iter().map(|bin| of(bin) as i64))) as ArrayRef
+    };
+    let observed = |of: fn(Share) -> f64| {
+        Arc::new(bins.iter().map(|bin| bin.observed.map(of)).collect::<Float64Array>()) as ArrayRef
+    };
+    vec![
+        Arc::new(Int64Array::from_iter_values(1..=bins.len() as i64)),
+        number(|bin| Some(bin.lower)),
+        number(|bin| Some(bin.upper)),
+        count(|bin| bin.rows),
+        count(|bin| bin.positives),
+        number(|bin| bin.mean_probability),
+        observed(|share| share.rate),
+        observed(|share| share.lower),
+        observed(|share| share.upper),
+    ]
 }
 
 /// The class that a model's probability is of: the second of two. `None` where there are more, and for BOOLEAN, whose is TRUE.
@@ -223,8 +317,17 @@ mod tests {
 
     #[test]
     fn what_goes_on_from_saved_rows_is_the_same_report() {
-        for kind in [ReportKind::Evaluation, ReportKind::ConfusionMatrix, ReportKind::RocCurve] {
-            let report = || Report::new(kind, Task::Classification, vec!["no".into(), "yes".into()], &DataType::Utf8);
+        let cost = |cost| super::super::Cost::new(cost).unwrap();
+        let costs = Costs { false_positive: cost(1.0), false_negative: cost(5.0) };
+        for kind in [
+            ReportKind::Evaluation,
+            ReportKind::ConfusionMatrix,
+            ReportKind::RocCurve,
+            ReportKind::Reliability { bins: 7 },
+            ReportKind::BestThreshold { costs },
+        ] {
+            let report =
+                || Report::new(kind, Task::Classification, vec!["no".into(), "yes".into()], &DataType::Utf8).unwrap();
             let add = |report: &mut Report, from, to| {
                 let [label, predicted, probability] = columns(from, to);
                 report.update(&label, &predicted, Some(&probability)).unwrap();

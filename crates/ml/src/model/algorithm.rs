@@ -2,6 +2,8 @@
 
 use tidegate_options::{OptionDef, Options, nearest, resolve};
 
+use crate::balance::{Balanced, Mode};
+use crate::calibration::{Calibrated, Method};
 use crate::learner::{Features, LEARNERS, Learner, LearnerDef, Shape};
 use crate::spec::MODEL_OPTIONS;
 use crate::tuning::{Race, Search, TUNING_OPTIONS};
@@ -26,13 +28,15 @@ impl Algorithm {
             let given = spec.options.get("algorithm").map_or("", String::as_str);
             let (options, features) = (search.common_options(given)?, search.features());
             let tables = [MODEL_OPTIONS, TUNING_OPTIONS].into_iter().chain(search.tables()).collect();
-            let learner = Box::new(Race::new(search, shape(&options)?)?);
+            let shape = shape(&options)?;
+            let learner = around(Box::new(Race::new(search, shape)?), &options, shape, spec)?;
             return Ok((Self::Tuned(tables), options, features, learner));
         }
         let def = find_learner(spec, spec.options.get("algorithm").map(String::as_str))?;
         let given = spec.options.iter().map(|(key, value)| (key.as_str(), value.as_str()));
         let options = resolve(&Self::One(def).tables(), given)?;
-        let learner = (def.make)(&options, shape(&options)?)?;
+        let shape = shape(&options)?;
+        let learner = around((def.make)(&options, shape)?, &options, shape, spec)?;
         Ok((Self::One(def), options, def.features, learner))
     }
 
@@ -43,6 +47,37 @@ impl Algorithm {
             Self::Tuned(tables) => tables.clone(),
         }
     }
+}
+
+/// What a model's options put around its learner: balance within, calibration without.
+fn around(
+    mut learner: Box<dyn Learner>,
+    options: &Options,
+    shape: Shape,
+    spec: &ModelSpec,
+) -> Result<Box<dyn Learner>> {
+    let classes = match shape {
+        Shape::Binary => 2,
+        Shape::Classes { classes } => classes,
+        Shape::Number | Shape::Unlabelled => {
+            let given = ["balance", "calibration"].into_iter().find(|option| options.text(option) != "none");
+            return match given {
+                None => Ok(learner),
+                Some(option) => Err(Error::Spec(format!(
+                    "model '{}': option '{option}' is for classification, and it does {}",
+                    spec.name,
+                    spec.task.name()
+                ))),
+            };
+        }
+    };
+    if let Some(mode) = Mode::of(options.text("balance")) {
+        learner = Box::new(Balanced::new(learner, mode, classes, options.int("balance-seed") as u64));
+    }
+    if let Some(method) = Method::of(options.text("calibration")) {
+        learner = Box::new(Calibrated::new(learner, method, shape));
+    }
+    Ok(learner)
 }
 
 /// The learner that a specification names.

@@ -26,6 +26,8 @@ impl ModelSpec {
 #[derive(Debug)]
 pub(crate) struct Predictions {
     shape: Shape,
+    /// The probability from which on the second of two classes is predicted.
+    threshold: f64,
     /// The number, the index of the class, or the first score without labels; NaN where there is none.
     predicted: Vec<f64>,
     /// The probability of class 1 of two or of the predicted class, or the second score without labels; NaN where there is none.
@@ -37,10 +39,11 @@ pub(crate) struct Predictions {
 }
 
 impl Predictions {
-    pub(crate) fn new(spec: &ModelSpec, shape: Shape, rows: usize) -> Self {
+    pub(crate) fn new(spec: &ModelSpec, shape: Shape, threshold: f64, rows: usize) -> Self {
         let wants_all = spec.outputs.iter().any(|output| output.role == OutputRole::Probabilities);
         Self {
             shape,
+            threshold,
             predicted: Vec::with_capacity(rows),
             second: Vec::with_capacity(rows),
             wants_all,
@@ -73,7 +76,8 @@ impl Predictions {
                 self.second.extend(pairs.iter().map(|pair| pair[1]));
             }
             Shape::Binary => {
-                let class = |p: &f64| if p.is_nan() { f64::NAN } else { f64::from(u8::from(*p >= 0.5)) };
+                let threshold = self.threshold;
+                let class = |p: &f64| if p.is_nan() { f64::NAN } else { f64::from(u8::from(*p >= threshold)) };
                 self.predicted.extend(scores.iter().map(class));
                 self.second.extend_from_slice(scores);
                 if self.wants_all {

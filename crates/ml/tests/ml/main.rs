@@ -1,6 +1,7 @@
 //! Tests of the crate through its public face.
 #![allow(clippy::unwrap_used)]
 
+mod calibration;
 mod declared;
 mod every_learner;
 mod faults;

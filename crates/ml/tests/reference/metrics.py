@@ -6,7 +6,7 @@ metrics_rows.csv    case, kind of the classes, label, predicted, score; an empty
 metrics_values.csv  case, measure, parameters (separated by a space), value; an empty value is undefined
 
 scikit-learn computes the values from the rows without NULL. Where it has no such measure (specificity, symmetric MAPE, the
-harmonic mean of macro averages, areas from bins) the definition is written out here. Where it warns and returns NaN, or 0 for
+harmonic mean of macro averages, areas from bins, the calibration error) the definition is written out here. Where it warns and returns NaN, or 0 for
 average precision without a positive, the value is undefined.
 """
 
@@ -210,6 +210,10 @@ def scores(kind, rows):
     for bins in (4, 50):
         binned = np.minimum(np.floor(s * bins), bins - 1)
         yield "ML_APPROX_ROC_AUC", str(bins), sk.roc_auc_score(y, binned) if both else None
+    for bins in (10, 7):
+        binned = np.minimum(np.floor(s * bins), bins - 1)
+        off = [abs(math.fsum(y[binned == b]) - math.fsum(s[binned == b])) for b in range(bins)]
+        yield "ML_CALIBRATION_ERROR", str(bins), math.fsum(off) / len(y) if len(y) else None
     if both:
         rate, recall, threshold = sk.roc_curve(y, s, drop_intermediate=False)
         for place in range(1, min(len(rate), 30)):

@@ -1,10 +1,11 @@
 //! Functions of the FROM clause become plan nodes: here the ML functions, in [`window`] those of windows;
 //! in [`as_of`] tables as they were at a time; in [`of_model`] what is known of a model alone; in [`unnest`] the elements of arrays.
-//! [`keys`] has what they have in common about PARTITION BY, [`signature`] what each takes.
+//! in [`report`] what is told of a model's predictions. [`keys`] has what they have in common about PARTITION BY, [`signature`] what each takes.
 
 mod as_of;
 mod keys;
 mod of_model;
+mod report;
 mod signature;
 mod unnest;
 mod window;
@@ -17,15 +18,15 @@ use datafusion::error::DataFusionError;
 use datafusion::logical_expr::planner::{PlannedRelation, RelationPlanner, RelationPlannerContext, RelationPlanning};
 use datafusion::logical_expr::{Expr, Extension, LogicalPlan, UserDefinedLogicalNodeCore};
 use tidegate_ml::metric::ReportKind;
-use tidegate_ml::{InputKind, ModelSpec, OutputRole, Task};
+use tidegate_ml::{InputKind, ModelSpec, Task};
 use tidegate_sql::call::{Bound, TableArgument, TableFunction};
 use tidegate_sql::sqlparser::ast::{Ident, TableFactor};
-use tidegate_sql::{Diagnostic, Span, literal};
+use tidegate_sql::{Diagnostic, Span};
 
 use crate::catalog::models::{Models, ReferenceError};
 use crate::plan::attribute::{rowtime, to_milliseconds};
 use crate::plan::event_time::with_marks;
-use crate::plan::node::{LoadedModel, PredictNode, ReportNode, Same, TrainNode};
+use crate::plan::node::{LoadedModel, PredictNode, Same, TrainNode};
 use crate::plan::temporal::join_versions;
 use crate::plan::unnest::join_elements;
 use crate::plan::window::WindowFunction;
@@ -77,6 +78,8 @@ impl RelationPlanner for TableFunctions {
             "ML_EVALUATE" => planner.report(ReportKind::Evaluation)?,
             "ML_CONFUSION_MATRIX" => planner.report(ReportKind::ConfusionMatrix)?,
             "ML_ROC_CURVE" => planner.report(ReportKind::RocCurve)?,
+            "ML_RELIABILITY" => planner.reliability()?,
+            "ML_BEST_THRESHOLD" => planner.best_threshold()?,
             "ML_TRIAL_INFO" => planner.trials()?,
             _ => planner.weights()?,
         };
@@ -375,63 +378,5 @@ impl CallPlanner<'_> {
         let (args, keys) = (columns(args), columns(keys));
         let node = PredictNode::try_new(input, Same(Arc::clone(&model)), args, keys)?;
         Ok((extension(node), model))
-    }
-
-    fn report(&mut self, kind: ReportKind) -> Result<LogicalPlan> {
-        let (input, model) = self.predict()?;
-        let spec = model.model.spec();
-        let schema = input.schema();
-        if !spec.task.has_labels() {
-            return self.refuse(
-                "MODEL",
-                format!(
-                    "model '{}' is for '{}', which has no labels to measure it by; where you have some, use aggregates over \
-                     ML_PREDICT, such as ML_ROC_AUC(label, score)",
-                    spec.name,
-                    spec.task.name()
-                ),
-            );
-        }
-        if kind != ReportKind::Evaluation && spec.task != Task::Classification {
-            return self.refuse("MODEL", format!("model '{}' is not a classifier", spec.name));
-        }
-        if kind == ReportKind::Evaluation
-            && let Some(task) = self.bound.get("TASK")
-            && let tidegate_sql::call::ArgValue::Expr(expr) = &task.value
-        {
-            let wanted = literal::text(expr).unwrap_or_default().to_lowercase();
-            let own = if spec.task == Task::Classification { "classification" } else { "regression" };
-            if wanted != own {
-                return self.refuse("TASK", format!("TASK is '{wanted}', but model '{}' does {own}", spec.name));
-            }
-        }
-        let Some(label) = self.single_column(schema, "LABEL")? else {
-            return self.refuse("LABEL", "expected a column");
-        };
-        self.check_label(schema, spec, label)?;
-        let output = |role: OutputRole| {
-            let output = spec.outputs.iter().find(|output| output.role == role)?;
-            let index = schema.index_of_column_by_name(None, &output.name)?;
-            Some(Expr::Column(Column::from(schema.qualified_field(index))))
-        };
-        let Some(predicted) = output(OutputRole::Predicted) else {
-            return self.refuse("MODEL", "the model predicts nothing");
-        };
-        if kind == ReportKind::ConfusionMatrix && model.keyed.is_some() && model.model.classes().is_empty() {
-            return self.refuse(
-                "MODEL",
-                "the classes of a model a key are not known beforehand: declare them with the option 'classes'",
-            );
-        }
-        let two_classes = model.model.classes().len() == 2;
-        let probability = output(OutputRole::Probability).filter(|_| two_classes);
-        if kind == ReportKind::RocCurve && probability.is_none() {
-            return self
-                .refuse("MODEL", "ML_ROC_CURVE needs a model of two classes whose OUTPUT has a probability (DOUBLE)");
-        }
-        let classes = model.model.classes();
-        let schema = ReportNode::output(kind, &classes)?;
-        let label = Expr::Column(Column::from(input.schema().qualified_field(label)));
-        Ok(extension(ReportNode { kind, task: spec.task, input, label, predicted, probability, classes, schema }))
     }
 }

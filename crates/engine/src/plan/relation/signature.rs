@@ -86,6 +86,41 @@ pub static TABLE_FUNCTIONS: &[Signature] = &[
         parameters: &[INPUT, MODEL, LABEL, ARGS],
     },
     Signature {
+        name: "ML_RELIABILITY",
+        doc: "Whether probabilities are what they say: predicts every row, and gives of rows of about the same probability how many there are, their mean probability, and the share of them that is positive, with its 95 % interval (Wilson 1927).",
+        parameters: &[
+            INPUT,
+            MODEL,
+            LABEL,
+            ARGS,
+            Parameter::optional(
+                "BINS",
+                Kind::Scalar,
+                "How many equal bins there are from 0 to 1, from 1 to 1000; 10 if left out.",
+            ),
+        ],
+    },
+    Signature {
+        name: "ML_BEST_THRESHOLD",
+        doc: "Predicts every row and gives the threshold of the probability at which mistakes cost least on these rows, what they cost a row there, and the counts (Elkan 2001). Infinity where no row is to be called positive.",
+        parameters: &[
+            INPUT,
+            MODEL,
+            LABEL,
+            ARGS,
+            Parameter::optional(
+                "FALSE_POSITIVE_COST",
+                Kind::Scalar,
+                "What a negative that is called positive costs; 1 if left out.",
+            ),
+            Parameter::optional(
+                "FALSE_NEGATIVE_COST",
+                Kind::Scalar,
+                "What a positive that is called negative costs; 1 if left out.",
+            ),
+        ],
+    },
+    Signature {
         name: "ML_WEIGHTS",
         doc: "The weights of a model whose learner has some: a row for each class and processed input.",
         parameters: &[MODEL],

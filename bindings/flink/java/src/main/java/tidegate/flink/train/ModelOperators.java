@@ -43,7 +43,9 @@ import tidegate.flink.report.ReportOperator;
  */
 public final class ModelOperators {
   /** Functions whose rows are a report over all rows. */
-  private static final Set<String> REPORTS = Set.of("ML_EVALUATE", "ML_CONFUSION_MATRIX", "ML_ROC_CURVE");
+  private static final Set<String> REPORTS =
+      Set.of(
+          "ML_EVALUATE", "ML_CONFUSION_MATRIX", "ML_ROC_CURVE", "ML_RELIABILITY", "ML_BEST_THRESHOLD");
 
   private ModelOperators() {}
 
