@@ -2,7 +2,7 @@
 //!
 //! [`Model`] is the narrow waist of Tidegate: everything above it only moves batches, everything below it knows no SQL, no
 //! files, no clock and no engine. A model is a [`ModelSpec`] (what `CREATE MODEL` says) plus learned state: transforms,
-//! then a learner. A batch of rows comes in as Arrow, is read into [`rows::Rows`], transformed into a [`block::Block`] of
+//! then a selection of features if wanted, then a learner. A batch of rows comes in as Arrow, is read into [`rows::Rows`], transformed into a [`block::Block`] of
 //! features, and meets a [`learner::Learner`]; predictions leave as Arrow.
 //!
 //! ```text
@@ -26,6 +26,7 @@ mod rearrange;
 pub mod replica;
 pub mod replicas;
 pub mod rows;
+pub mod selection;
 pub mod snapshot;
 pub mod spec;
 mod splitmix;

@@ -51,7 +51,7 @@ pub(crate) mod predictions;
 pub(crate) mod saved;
 
 use algorithm::Algorithm;
-pub use describe::{INTERCEPT, ModelDescription, WeightRow};
+pub use describe::{ChosenFeature, INTERCEPT, ModelDescription, WeightRow};
 use labels::Labels;
 use predictions::Predictions;
 
@@ -119,7 +119,7 @@ impl Model {
                 (_, _, classes) => Shape::Classes { classes },
             })
         };
-        let (algorithm, options, features, mut learner) = Algorithm::of(&spec, shape_of)?;
+        let (algorithm, options, features, mut learner) = Algorithm::of(&spec, &shape_of)?;
         let task = spec.task.name();
         if options.text("task") != task {
             return Err(Error::Spec(format!(
@@ -138,6 +138,10 @@ impl Model {
         }
         let categories_max = u32::try_from(options.int("max-categories")).unwrap_or(u32::MAX);
         let pipeline = Pipeline::compile(&spec, categories_max, features).map_err(|error| match error {
+            Error::Spec(what) => Error::Spec(format!("model '{}': {what}", spec.name)),
+            other => other,
+        })?;
+        algorithm.check(&pipeline).map_err(|error| match error {
             Error::Spec(what) => Error::Spec(format!("model '{}': {what}", spec.name)),
             other => other,
         })?;
@@ -212,7 +216,20 @@ impl Model {
         self.learner.trials()
     }
 
-    /// Whether it can only learn from history: its search needs several passes.
+    /// Tells that rows are those of history: a model that chooses its features scores them in a first pass.
+    pub fn begin_history(&mut self) {
+        self.learner.begin_history();
+    }
+
+    /// Tells that training goes on from a version: a model that chooses its features looks at its choice again.
+    ///
+    /// # Errors
+    /// None that is known of: the options of what is made anew were checked.
+    pub fn go_on(&mut self) -> Result<()> {
+        self.learner.go_on()
+    }
+
+    /// Whether it can only learn from history: its search, or the choice of its features, needs several passes.
     pub fn needs_history(&self) -> bool {
         self.learner.needs_history()
     }

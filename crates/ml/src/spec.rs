@@ -170,7 +170,7 @@ pub(crate) fn probabilities_field() -> Field {
 }
 
 /// The type of the label.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum LabelKind {
     /// Two classes, false and true.
     Boolean,

@@ -40,6 +40,9 @@ pub trait Training: Debug + Send {
     /// When what was learned apart cannot be put together.
     fn finish(&mut self, spread: &dyn Spread) -> Result<Vec<Snapshot>>;
 
+    /// Tells that rows are those of history, which is there for several passes.
+    fn begin_history(&mut self) {}
+
     /// Ends a pass over history: whether a search has more to try, in another pass over the same rows.
     ///
     /// # Errors
@@ -97,6 +100,10 @@ impl Training for Prequential {
 
     fn finish(&mut self, _: &dyn Spread) -> Result<Vec<Snapshot>> {
         Ok(Self::finish(self))
+    }
+
+    fn begin_history(&mut self) {
+        self.model_mut().begin_history();
     }
 
     fn end_pass(&mut self) -> Result<bool> {

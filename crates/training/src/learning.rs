@@ -139,6 +139,17 @@ impl Learning {
         }
     }
 
+    /// Tells that rows are those of history: whether there are to be several passes over them.
+    pub(crate) fn begin_history(&mut self) -> bool {
+        match self {
+            Self::Whole(training) => {
+                training.begin_history();
+                training.model().needs_history()
+            }
+            Self::Replica(_) | Self::Keyed(_) => false,
+        }
+    }
+
     /// Ends a pass over history: whether a search needs another.
     pub(crate) fn end_pass(&mut self) -> Result<bool, tidegate_ml::Error> {
         match self {
@@ -246,8 +257,9 @@ pub(crate) fn first(entry: &ModelEntry, start: Option<u64>, registry: &OpenRegis
                 )));
             }
             let bytes = version_bytes(registry.open()?, &entry.name, number)?;
-            let model = Model::load(&bytes).map_err(|error| unreadable(entry, number, error))?;
+            let mut model = Model::load(&bytes).map_err(|error| unreadable(entry, number, error))?;
             check_start(entry, &model, number)?;
+            model.go_on().map_err(|error| model_error(&entry.name, error))?;
             model
         }
         None => Model::new(entry.spec.clone()).map_err(|error| Error::Internal(error.to_string()))?,

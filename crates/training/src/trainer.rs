@@ -137,15 +137,16 @@ impl Trainer {
     }
 
     /// Predicts no row from now on, and measures none: [`Trainer::process`] gives no outputs. A version is registered at the end in any
-    /// case: this is for training on history.
+    /// case: this is for training on history. Says whether one pass over the rows may not be enough.
     ///
     /// # Errors
     /// There is a model a key.
-    pub fn learn_only(&mut self) -> Result<()> {
+    pub fn learn_only(&mut self) -> Result<bool> {
         self.learning.predict_nothing()?;
+        let again = self.learning.begin_history();
         self.measures.clear();
         self.always_registers = true;
-        Ok(())
+        Ok(again)
     }
 
     /// Ends a pass over history: whether a search has more to try, in another pass over the same rows.

@@ -165,11 +165,9 @@ impl JobTrainer {
         };
         let apart = task.distributed.then(|| Apart { round: 0, waits: true, held: Vec::new() });
         let schema = schema(&task);
-        if task.history.is_some() {
-            trainer.learn_only()?;
-        }
+        let again = task.history.is_some() && trainer.learn_only()?;
         let kept = match task.history {
-            Some(epochs) if epochs > 1 || entry.needs_history() => Some(KeptRows::new(&schema)?),
+            Some(epochs) if epochs > 1 || again => Some(KeptRows::new(&schema)?),
             _ => None,
         };
         Ok(Self { schema, trainer, task, rows_seen: 0, kept, apart, _folder: folder })

@@ -7,6 +7,7 @@ use serde_json::json;
 use tidegate_connectors::CONNECTORS;
 use tidegate_engine::TRAINING_OPTIONS;
 use tidegate_ml::learner::{Features, LEARNERS, LearnerDef};
+use tidegate_ml::selection::{SELECTION_OPTIONS, SELECTORS};
 use tidegate_ml::spec::MODEL_OPTIONS;
 use tidegate_ml::tuning::TUNING_OPTIONS;
 use tidegate_options::{OptionDef, nearest};
@@ -113,6 +114,14 @@ pub(super) fn all() -> Vec<Group> {
         title: "Models: how they are tuned".to_string(),
         doc: "An option of the algorithm may be `range(low, high)`, `range(low, high, log)` or `choice(a, b, …)`, and `'algorithm'` may be a choice. ML_TRIAL_INFO tells how each trial did.".into(),
         options: everywhere(TUNING_OPTIONS),
+    });
+    let ways = SELECTORS.iter().map(|way| format!("`{}`: {}", way.name, way.doc)).collect::<Vec<_>>().join("\n\n");
+    groups.push(Group {
+        of: OptionsOf::Model,
+        name: "",
+        title: "Models: how they choose features".to_string(),
+        doc: format!("With `'select'` a model learns from the best of its features. ML_FEATURE_SCORES tells scores of the columns of a table by the same ways.\n\n{ways}").into(),
+        options: everywhere(SELECTION_OPTIONS),
     });
     for learner in LEARNERS {
         groups.push(Group {

@@ -3,6 +3,7 @@
 use tidegate_connectors::CONNECTORS;
 use tidegate_engine::{Names, TRAINING_OPTIONS};
 use tidegate_ml::learner::LEARNERS;
+use tidegate_ml::selection::{SELECTION_OPTIONS, SELECTORS};
 use tidegate_ml::spec::MODEL_OPTIONS;
 use tidegate_ml::tuning::TUNING_OPTIONS;
 use tidegate_options::{Kind, OptionDef};
@@ -227,6 +228,7 @@ fn last_quoted(text: &str) -> Option<&str> {
 fn values(key: &str, options: &[&OptionDef], word: &str) -> Vec<String> {
     match key {
         "connector" => starting(CONNECTORS.iter().map(|connector| connector.name), word),
+        "select" => starting(SELECTORS.iter().map(|way| way.name), word),
         "algorithm" => starting(LEARNERS.iter().map(|learner| learner.name), word),
         _ => match options.iter().find(|option| option.name == key).map(|option| option.kind) {
             Some(Kind::Choice(words)) => starting(words, word),
@@ -260,7 +262,13 @@ fn model_options(before: &str) -> Vec<&'static OptionDef> {
         .filter(|def| algorithm.as_deref().is_none_or(|name| name == def.name || name.starts_with("choice(")))
         .flat_map(|def| def.options.iter())
         .flat_map(|table| table.iter());
-    MODEL_OPTIONS.iter().chain(TRAINING_OPTIONS).chain(TUNING_OPTIONS).chain(learners).collect()
+    MODEL_OPTIONS
+        .iter()
+        .chain(TRAINING_OPTIONS)
+        .chain(TUNING_OPTIONS)
+        .chain(SELECTION_OPTIONS)
+        .chain(learners)
+        .collect()
 }
 
 #[cfg(test)]

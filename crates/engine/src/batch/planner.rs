@@ -16,7 +16,9 @@ use super::rowwise::{Rowwise, RowwiseExec};
 use super::session::SessionExec;
 use super::temporal_join::TemporalJoinExec;
 use super::unnest::Unnest;
+use crate::batch::feature_scores::FeatureScoresExec;
 use crate::catalog::bad_rows::BadRows;
+use crate::plan::feature_scores::FeatureScoresNode;
 use crate::plan::node::{PredictNode, ReportNode, TrainNode};
 use crate::plan::temporal::TemporalJoinNode;
 use crate::plan::unnest::UnnestNode;
@@ -85,6 +87,10 @@ impl ExtensionPlanner for NodePlanner {
         if let Some(report) = node.as_any().downcast_ref::<ReportNode>() {
             let columns = columns(&node.expressions())?;
             let exec = ReportExec::new(report.kind, report.task, report.classes.clone(), input, columns, schema);
+            return Ok(Some(Arc::new(exec)));
+        }
+        if let Some(scores) = node.as_any().downcast_ref::<FeatureScoresNode>() {
+            let exec = FeatureScoresExec::new(scores, input, columns(&scores.columns)?, schema);
             return Ok(Some(Arc::new(exec)));
         }
         Ok(None)

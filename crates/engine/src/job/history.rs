@@ -74,6 +74,7 @@ impl Learning {
         let mut training = begun.map_err(|error| model_error(&entry.name, error))?;
         let threads = Threads(Arc::clone(threads));
         training.predict_nothing();
+        training.begin_history();
         training.set_spread(Arc::new(threads.clone()));
         Ok(Self { name: entry.name.clone(), training, threads })
     }
@@ -92,7 +93,7 @@ impl Learning {
         Ok(learned.map(drop)?)
     }
 
-    /// Ends a pass over the rows: whether a search needs another.
+    /// Ends a pass over the rows: whether a search, or a choice of features, needs another.
     fn end_pass(&mut self) -> Result<bool> {
         Ok(self.training.end_pass().map_err(|error| model_error(&self.name, error))?)
     }
@@ -230,7 +231,11 @@ fn learn(
     let mut tried = learning.training.model().trials().len();
     while learning.end_pass()? {
         let trials = learning.training.model().trials().len();
-        pass(&mut learning, format!("{name}: trials {} to {trials}", tried + 1))?;
+        let what = match trials > tried {
+            true => format!("{name}: trials {} to {trials}", tried + 1),
+            false => format!("{name}: learning from the features chosen"),
+        };
+        pass(&mut learning, what)?;
         tried = trials;
     }
     for epoch in 2..=epochs {

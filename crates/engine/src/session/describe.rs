@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, RecordBatch, StringArray};
 use tidegate_ml::learner::LEARNERS;
+use tidegate_ml::model::ChosenFeature;
 use tidegate_ml::{InputKind, OutputRole};
 use tidegate_options::OptionDef;
 use tidegate_sql::settings::SETTINGS;
@@ -155,6 +156,22 @@ impl Session {
             };
             (output.name.clone(), sql_type(field.data_type()), role.to_string())
         }));
+        if spec.options.contains_key("select") {
+            let version = tidegate_sql::ModelVersion::Latest;
+            let reference = tidegate_sql::call::ModelRef { name: entry.name.clone(), version };
+            let chosen = match self.models.load(&reference) {
+                Ok(loaded) => loaded.model.chosen_features().unwrap_or_default(),
+                // There is no version yet.
+                Err(ReferenceError::Wrong(_)) => Vec::new(),
+                Err(ReferenceError::Registry(error)) => return Err(error),
+            };
+            for feature in chosen {
+                let ChosenFeature { processed_input, category, score } = feature;
+                let name =
+                    category.map_or(processed_input.clone(), |category| format!("{processed_input} = {category}"));
+                rows.push((name, format!("score {score:.6}"), "feature chosen".to_string()));
+            }
+        }
         if extended {
             rows.extend(entry.options.iter().map(|(key, value)| (key.clone(), value.clone(), "option".to_string())));
             let registered = self.registry()?.models().map_err(storage)?.into_iter().any(|m| m.name == entry.name);

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use tidegate_options::{OptionDef, Options};
 
 use crate::block::Block;
+use crate::selection::Choice;
 use crate::spread::Spread;
 use crate::tuning::Trial;
 use crate::{Result, Task};
@@ -245,6 +246,22 @@ pub trait Learner: Debug + Send + Sync {
     /// The trials of a search, where the learner is one.
     fn trials(&self) -> Vec<Trial> {
         Vec::new()
+    }
+
+    /// The features that it has chosen, where it chooses some.
+    fn choice(&self) -> Option<&Choice> {
+        None
+    }
+
+    /// Tells that rows are those of history, which is there for several passes, each ended by [`Learner::end_pass`].
+    fn begin_history(&mut self) {}
+
+    /// Tells that training goes on from a version that was saved: what is decided once may be looked at again.
+    ///
+    /// # Errors
+    /// When what it needs for that is refused.
+    fn go_on(&mut self) -> Result<()> {
+        Ok(())
     }
 
     /// Whether it can only learn from history, which is there for several passes.

@@ -5,7 +5,9 @@ use tidegate_options::{OptionDef, Options, nearest, resolve};
 use crate::balance::{Balanced, Mode};
 use crate::calibration::{Calibrated, Method};
 use crate::learner::{Features, LEARNERS, Learner, LearnerDef, Shape};
+use crate::selection::{MakeLearner, SELECTION_OPTIONS, Selection, Settings};
 use crate::spec::MODEL_OPTIONS;
+use crate::transform::Pipeline;
 use crate::tuning::{Race, Search, TUNING_OPTIONS};
 use crate::{Error, ModelSpec, Result};
 
@@ -16,14 +18,32 @@ pub(super) enum Algorithm {
     One(&'static LearnerDef),
     /// Trials of several. The search itself is the learner's; these are the tables of its options.
     Tuned(Vec<&'static [OptionDef]>),
+    /// One of these that goes by the best of the features.
+    Selecting(Box<Algorithm>, Settings),
+}
+
+/// Makes the learner of a specification, which chooses no features.
+#[derive(Debug)]
+struct OfSpec(ModelSpec);
+
+impl MakeLearner for OfSpec {
+    fn make(&self, shape: Shape) -> Result<Box<dyn Learner>> {
+        Ok(Algorithm::of(&self.0, &|_| Ok(shape))?.3)
+    }
 }
 
 impl Algorithm {
     /// The learner of a specification, what its options are, and which features it takes.
     pub(super) fn of(
         spec: &ModelSpec,
-        shape: impl Fn(&Options) -> Result<Shape>,
+        shape: &dyn Fn(&Options) -> Result<Shape>,
     ) -> Result<(Self, Options, Features, Box<dyn Learner>)> {
+        if let Some(settings) = Settings::of(spec)? {
+            let all = Settings::without(spec);
+            let (algorithm, options, features, _) = Self::of(&all, shape)?;
+            let learner = Box::new(Selection::new(settings, Box::new(OfSpec(all)), shape(&options)?)?);
+            return Ok((Self::Selecting(Box::new(algorithm), settings), options, features, learner));
+        }
         if let Some(search) = Search::of(spec, &|name| find_learner(spec, name))? {
             let given = spec.options.get("algorithm").map_or("", String::as_str);
             let (options, features) = (search.common_options(given)?, search.features());
@@ -34,7 +54,9 @@ impl Algorithm {
         }
         let def = find_learner(spec, spec.options.get("algorithm").map(String::as_str))?;
         let given = spec.options.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-        let options = resolve(&Self::One(def).tables(), given)?;
+        // None of these is given, but may be meant.
+        let tables: Vec<_> = Self::One(def).tables().into_iter().chain([SELECTION_OPTIONS]).collect();
+        let options = resolve(&tables, given)?;
         let shape = shape(&options)?;
         let learner = around((def.make)(&options, shape)?, &options, shape, spec)?;
         Ok((Self::One(def), options, def.features, learner))
@@ -45,6 +67,15 @@ impl Algorithm {
         match self {
             Self::One(def) => std::iter::once(MODEL_OPTIONS).chain(def.options.iter().copied()).collect(),
             Self::Tuned(tables) => tables.clone(),
+            Self::Selecting(algorithm, _) => algorithm.tables().into_iter().chain([SELECTION_OPTIONS]).collect(),
+        }
+    }
+
+    /// Refuses features of which it cannot choose.
+    pub(super) fn check(&self, pipeline: &Pipeline) -> Result<()> {
+        match self {
+            Self::Selecting(_, settings) => settings.check(pipeline),
+            Self::One(_) | Self::Tuned(_) => Ok(()),
         }
     }
 }

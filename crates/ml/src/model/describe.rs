@@ -33,8 +33,21 @@ pub struct ModelDescription {
     pub sparse_features: usize,
     /// Bytes of memory that it takes.
     pub state_bytes: usize,
+    /// The features that it has chosen, the one of the highest score first; nothing where it goes by all.
+    pub chosen: Option<Vec<ChosenFeature>>,
     /// Learned weights, where the learner has them.
     pub weights: Vec<WeightRow>,
+}
+
+/// A feature that a model has chosen.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChosenFeature {
+    /// The item of the `TRANSFORM` clause or the input column.
+    pub processed_input: String,
+    /// The category, for a feature that stands for one.
+    pub category: Option<String>,
+    /// Its score when it was chosen.
+    pub score: f64,
 }
 
 /// One learned weight.
@@ -68,8 +81,24 @@ impl Model {
             dense_features: self.pipeline.dense_width(),
             sparse_features: self.pipeline.sparse_count(),
             state_bytes: self.state_bytes(),
+            chosen: self.chosen_features(),
             weights: self.weight_rows(),
         }
+    }
+
+    /// The features that it has chosen, the one of the highest score first; nothing where it goes by all, or by all so far.
+    pub fn chosen_features(&self) -> Option<Vec<ChosenFeature>> {
+        let choice = self.learner.choice()?;
+        let names: Vec<Feature> = self.pipeline.dense_features().collect();
+        let dense = choice.dense.iter().map(|slot| names.get(*slot as usize).cloned());
+        let sparse = choice.sparse.iter().map(|number| self.pipeline.sparse_feature(*number));
+        let features = dense.chain(sparse).zip(&choice.scores).filter_map(|(feature, score)| {
+            let Feature { processed_input, category } = feature?;
+            Some(ChosenFeature { processed_input, category, score: *score })
+        });
+        let mut features: Vec<ChosenFeature> = features.collect();
+        features.sort_by(|a, b| b.score.total_cmp(&a.score));
+        Some(features)
     }
 
     fn weight_rows(&self) -> Vec<WeightRow> {

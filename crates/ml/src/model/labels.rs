@@ -33,7 +33,7 @@ pub(crate) struct Labels {
 pub(crate) struct SavedClasses(Vec<String>);
 
 impl Labels {
-    pub(super) fn new(kind: LabelKind, options: &Options) -> Result<Self> {
+    pub(crate) fn new(kind: LabelKind, options: &Options) -> Result<Self> {
         let mut labels = Self {
             kind,
             declared: false,

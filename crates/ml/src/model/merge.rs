@@ -99,7 +99,7 @@ impl Model {
             if stay(classes) && stay(features) && categories.is_empty() && (!grow || classes.len() == count) {
                 return Ok(state);
             }
-            let (_, _, _, mut learner) = Algorithm::of(&self.spec, |_| Ok(self.shape))?;
+            let (_, _, _, mut learner) = Algorithm::of(&self.spec, &|_| Ok(self.shape))?;
             learner.set_features(&self.pipeline.dense_kinds());
             if grow {
                 learner.set_classes(other.labels.count());

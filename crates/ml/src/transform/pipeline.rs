@@ -355,6 +355,11 @@ impl Pipeline {
         self.dense.iter().map(|feature| Feature { processed_input: feature.name.clone(), category: None })
     }
 
+    /// What sparse features are made of.
+    pub(crate) fn sparse_names(&self) -> impl Iterator<Item = &str> {
+        self.sparse.iter().map(|group| group.name.as_str())
+    }
+
     /// The name of a sparse feature.
     pub fn sparse_feature(&self, number: u32) -> Option<Feature> {
         let (group, index) = if number < self.fixed {

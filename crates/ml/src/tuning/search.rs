@@ -11,6 +11,7 @@ use super::comparison::{BATCH_ROWS, Rules};
 use super::space::{Dimension, Domain, Space, is_domain};
 use super::tpe;
 use crate::learner::{Features, Learner, LearnerDef, Shape};
+use crate::selection::SELECTION_OPTIONS;
 use crate::spec::MODEL_OPTIONS;
 use crate::splitmix::mix;
 use crate::{Error, ModelSpec, Result};
@@ -258,7 +259,8 @@ impl Search {
 /// The words for an option that no trial takes.
 fn unknown(key: &str, defs: &[&LearnerDef]) -> Error {
     let own = defs.iter().flat_map(|def| def.options.iter().copied().flatten());
-    let known: Vec<&str> = MODEL_OPTIONS.iter().chain(TUNING_OPTIONS).chain(own).map(|def| def.name).collect();
+    let known: Vec<&str> =
+        MODEL_OPTIONS.iter().chain(TUNING_OPTIONS).chain(SELECTION_OPTIONS).chain(own).map(|def| def.name).collect();
     Error::Option(OptionError::Unknown {
         key: key.to_string(),
         nearest: nearest(key, known.iter().copied()).map(str::to_string),

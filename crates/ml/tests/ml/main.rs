@@ -10,6 +10,7 @@ mod keyed;
 mod merging;
 mod prequential;
 mod replicas;
+mod selection;
 mod sequential;
 mod snapshots;
 mod transforms;

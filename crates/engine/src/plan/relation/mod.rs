@@ -1,8 +1,10 @@
 //! Functions of the FROM clause become plan nodes: here the ML functions, in [`window`] those of windows;
-//! in [`as_of`] tables as they were at a time; in [`of_model`] what is known of a model alone; in [`unnest`] the elements of arrays.
-//! in [`report`] what is told of a model's predictions. [`keys`] has what they have in common about PARTITION BY, [`signature`] what each takes.
+//! in [`as_of`] tables as they were at a time; in [`feature_scores`] scores of columns; in [`of_model`] what is known of a model alone;
+//! in [`report`] what is told of a model's predictions; in [`unnest`] the elements of arrays.
+//! [`keys`] has what they have in common about PARTITION BY, [`signature`] what each takes.
 
 mod as_of;
+mod feature_scores;
 mod keys;
 mod of_model;
 mod report;
@@ -81,6 +83,7 @@ impl RelationPlanner for TableFunctions {
             "ML_RELIABILITY" => planner.reliability()?,
             "ML_BEST_THRESHOLD" => planner.best_threshold()?,
             "ML_TRIAL_INFO" => planner.trials()?,
+            "ML_FEATURE_SCORES" => planner.feature_scores()?,
             _ => planner.weights()?,
         };
         Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, call.alias))))

@@ -130,4 +130,28 @@ pub static TABLE_FUNCTIONS: &[Signature] = &[
         doc: "The trials of a model that is tuned: a row each, with what it was measured to be and what became of it.",
         parameters: &[MODEL],
     },
+    Signature {
+        name: "ML_FEATURE_SCORES",
+        doc: "How much each column tells of a label, without a model: a row a column with its score, its p-value where the method has a test, and its rank.",
+        parameters: &[
+            Parameter::required("INPUT", Kind::Table, "The rows."),
+            Parameter::optional(
+                "LABEL",
+                Kind::Descriptor,
+                "The column that is to be told. Left out for 'variance', which looks at no label.",
+            ),
+            Parameter::optional("ARGS", Kind::Descriptor, "The columns that are scored. Left out: all but the label."),
+            Parameter::required(
+                "METHOD",
+                Kind::Scalar,
+                "How they are scored: 'anova_f', 'chi_square', 'correlation', 'f_regression', 'l1', 'mutual_info' or 'variance'.",
+            ),
+            Parameter::optional(
+                "TASK",
+                Kind::Scalar,
+                "'classification' or 'regression'. Left out: as the label's type says; an integer is a class where the method takes classes.",
+            ),
+            Parameter::optional("BINS", Kind::Scalar, "Bins of 'mutual_info', from 2 to 64. Left out: 16."),
+        ],
+    },
 ];

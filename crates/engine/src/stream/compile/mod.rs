@@ -69,6 +69,7 @@ use crate::batch::rowwise::Rowwise;
 use crate::batch::unnest::Unnest;
 use crate::catalog::bad_rows::BadRows;
 use crate::execution::Execution;
+use crate::plan::feature_scores::FeatureScoresNode;
 use crate::plan::node::{InTimeNode, MergeNode, PredictNode, TrainNode};
 use crate::plan::temporal::TemporalJoinNode;
 use crate::plan::unnest::UnnestNode;
@@ -356,6 +357,10 @@ impl<'a> Compiler<'a> {
                 }
                 if let Some(session) = node.downcast_ref::<SessionNode>() {
                     return self.lower_session(plan, session);
+                }
+                if node.is::<FeatureScoresNode>() {
+                    let instead = "write the rows to a table, and score that";
+                    return self.elsewhere(plan, "ML_FEATURE_SCORES", instead);
                 }
                 self.elsewhere(
                     plan,
