@@ -39,7 +39,7 @@ use crate::block::Block;
 use crate::learner::{Learner, Shape, row_weights};
 use crate::rows::{Rows, Texts, read};
 use crate::spread::Spread;
-use crate::transform::{Pipeline, Scratch};
+use crate::transform::{Pipeline, Scratch, Target};
 use crate::tuning::Trial;
 use crate::{DataFault, Error, LabelKind, ModelSpec, Result, Task};
 
@@ -137,7 +137,14 @@ impl Model {
             )));
         }
         let categories_max = u32::try_from(options.int("max-categories")).unwrap_or(u32::MAX);
-        let pipeline = Pipeline::compile(&spec, categories_max, features).map_err(|error| match error {
+        let target = match shape {
+            Shape::Number => Target::Number,
+            Shape::Unlabelled => Target::None,
+            Shape::Binary => Target::Classes(2),
+            Shape::Classes { classes } if labels.declared() => Target::Classes(classes),
+            Shape::Classes { .. } => Target::ClassesMet,
+        };
+        let pipeline = Pipeline::compile(&spec, categories_max, features, target).map_err(|error| match error {
             Error::Spec(what) => Error::Spec(format!("model '{}': {what}", spec.name)),
             other => other,
         })?;
@@ -214,6 +221,11 @@ impl Model {
     /// The trials of a model that is tuned, in the order of their numbers; none of any other.
     pub fn trials(&self) -> Vec<Trial> {
         self.learner.trials()
+    }
+
+    /// The transform that learns from labels, if one does: then no row may be learned twice.
+    pub fn learns_from_labels(&self) -> Option<&'static str> {
+        self.pipeline.learns_from_labels()
     }
 
     /// Tells that rows are those of history: a model that chooses its features scores them in a first pass.
@@ -522,8 +534,8 @@ impl Model {
 
     fn learn_together(&mut self, incoming: &Incoming, at: usize, len: usize) {
         let Buffers { scratch, after, targets, .. } = &mut self.buffers;
-        self.pipeline.learn(&incoming.rows, at, len, None, after, scratch);
         let y = targets_of(&self.labels, &incoming.labels[at..at + len], targets);
+        self.pipeline.learn(&incoming.rows, (at, y), None, after, scratch);
         self.learner.learn(after, y, row_weights(&incoming.weights, at, len));
         self.rows_learned += len as u64;
     }
@@ -534,7 +546,7 @@ impl Model {
         let weights = row_weights(&incoming.weights, at, len);
         scores.clear();
         if self.pipeline.learns() {
-            self.pipeline.learn(&incoming.rows, at, len, Some(before), after, scratch);
+            self.pipeline.learn(&incoming.rows, (at, y), Some(before), after, scratch);
             self.learner.learn_predict(before, after, y, weights, scores);
         } else {
             self.pipeline.apply(&incoming.rows, at, len, after, scratch);

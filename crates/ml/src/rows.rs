@@ -5,14 +5,17 @@
 //!  Boolean                       ──►  numbers: 0 or 1, NaN = NULL
 //!  Utf8, Dictionary(_, Utf8) …   ──►  ids into the column's Dictionary (if a transform asks for categories)
 //!                                     and hashes (if a transform hashes the text)
+//!                                     and words (if a transform counts them)
 //! ```
 //! A column is read only in the forms that the model's transforms ask for ([`Reads`]); a column that none asks for is not
 //! read at all. Nothing is allocated per row, and the buffers are kept from batch to batch.
 
 mod dictionary;
 pub(crate) mod read;
+pub(crate) mod words;
 
 pub use dictionary::{Dictionary, NULL, NULL_HASH, UNKNOWN, hash_text};
+pub use words::Words;
 
 use arrow::array::{Array, ArrayRef};
 
@@ -36,6 +39,8 @@ pub struct Reads {
     pub ids: bool,
     /// As hashes of the text.
     pub hashes: bool,
+    /// As the words of the text.
+    pub words: bool,
 }
 
 /// How one input column is read.
@@ -76,6 +81,7 @@ struct Values {
     numbers: Vec<f64>,
     ids: Vec<u32>,
     hashes: Vec<u64>,
+    words: Words,
 }
 
 /// Some rows of input columns.
@@ -120,6 +126,12 @@ impl Rows {
         &self.columns[column].hashes
     }
 
+    /// The words of a column's texts.
+    #[inline]
+    pub fn words(&self, column: usize) -> &Words {
+        &self.columns[column].words
+    }
+
     /// Forgets all rows.
     pub fn clear(&mut self) {
         self.len = 0;
@@ -127,6 +139,7 @@ impl Rows {
             values.numbers.clear();
             values.ids.clear();
             values.hashes.clear();
+            values.words.clear();
         }
     }
 
@@ -190,6 +203,9 @@ impl Rows {
             if values.reads.hashes {
                 read::hashes(array, &mut values.hashes);
             }
+            if values.reads.words {
+                read::words(array, &mut values.words);
+            }
             let (true, Some(dictionary)) = (values.reads.ids, column.dictionary) else { continue };
             match &mut texts {
                 Texts::Find(dictionaries) => {
@@ -225,18 +241,22 @@ impl Rows {
             gather(&mut values.numbers, rows);
             gather(&mut values.ids, rows);
             gather(&mut values.hashes, rows);
+            if values.reads.words {
+                values.words.keep(rows);
+            }
         }
         self.len = rows.len();
     }
 
     /// How many words a packed row takes.
     pub fn packed_words(&self) -> usize {
-        let forms = |reads: Reads| usize::from(reads.numbers) + usize::from(reads.ids) + usize::from(reads.hashes);
+        let forms =
+            |reads: Reads| [reads.numbers, reads.ids, reads.hashes, reads.words].map(usize::from).iter().sum::<usize>();
         self.columns.iter().map(|values| forms(values.reads)).sum()
     }
 
     /// Writes one row into `words`: all forms of all columns side by side, so that a row that waits somewhere in a large
-    /// store is a touch of one or two cache lines.
+    /// store is a touch of one or two cache lines. Of the words of texts only their number; see [`Rows::words_of`].
     pub fn pack(&self, row: usize, words: &mut [u64]) {
         let mut words = words.iter_mut();
         let mut put = |word: u64| {
@@ -254,11 +274,26 @@ impl Rows {
             if values.reads.hashes {
                 put(values.hashes[row]);
             }
+            if values.reads.words {
+                put(values.words.of(row).len() as u64);
+            }
         }
     }
 
-    /// Appends a row that [`Rows::pack`] wrote.
-    pub fn push_packed(&mut self, words: &[u64]) {
+    /// Whether words of texts are read.
+    pub fn have_words(&self) -> bool {
+        self.columns.iter().any(|values| values.reads.words)
+    }
+
+    /// Appends the words of a row's texts, column after column, to `out`.
+    pub fn words_of(&self, row: usize, out: &mut Vec<u64>) {
+        for values in self.columns.iter().filter(|values| values.reads.words) {
+            out.extend_from_slice(values.words.of(row));
+        }
+    }
+
+    /// Appends a row that [`Rows::pack`] wrote, with what [`Rows::words_of`] did.
+    pub fn push_packed(&mut self, words: &[u64], mut of_texts: &[u64]) {
         let mut words = words.iter().copied();
         let mut take = || words.next().unwrap_or_default();
         for values in &mut self.columns {
@@ -271,21 +306,28 @@ impl Rows {
             if values.reads.hashes {
                 values.hashes.push(take());
             }
+            if values.reads.words {
+                let (hashes, rest) = of_texts.split_at((take() as usize).min(of_texts.len()));
+                values.words.push(hashes);
+                of_texts = rest;
+            }
         }
         self.len += 1;
     }
 
-    /// Replaces what is held by `len` rows: numbers, ids and hashes of each column, in the forms wanted.
-    pub(crate) fn set(&mut self, len: usize, columns: Vec<(Vec<f64>, Vec<u32>, Vec<u64>)>) {
+    /// Replaces what is held by `len` rows: numbers, ids, hashes and words of each column, in the forms wanted.
+    pub(crate) fn set(&mut self, len: usize, columns: Vec<(Vec<f64>, Vec<u32>, Vec<u64>, Words)>) {
         self.len = len;
-        for (values, (numbers, ids, hashes)) in self.columns.iter_mut().zip(columns) {
-            (values.numbers, values.ids, values.hashes) = (numbers, ids, hashes);
+        for (values, (numbers, ids, hashes, words)) in self.columns.iter_mut().zip(columns) {
+            (values.numbers, values.ids, values.hashes, values.words) = (numbers, ids, hashes, words);
         }
     }
 
     /// Bytes of memory that the buffers take.
     pub fn state_bytes(&self) -> usize {
-        let bytes = |v: &Values| v.numbers.capacity() * 8 + v.ids.capacity() * 4 + v.hashes.capacity() * 8;
+        let bytes = |v: &Values| {
+            v.numbers.capacity() * 8 + v.ids.capacity() * 4 + v.hashes.capacity() * 8 + v.words.state_bytes()
+        };
         self.columns.iter().map(bytes).sum()
     }
 }
@@ -304,8 +346,8 @@ mod tests {
         Column { name: name.to_string(), kind, reads, required, dictionary }
     }
 
-    const NUMBERS: Reads = Reads { numbers: true, ids: false, hashes: false };
-    const BOTH: Reads = Reads { numbers: false, ids: true, hashes: true };
+    const NUMBERS: Reads = Reads { numbers: true, ids: false, hashes: false, words: false };
+    const ALL: Reads = Reads { numbers: false, ids: true, hashes: true, words: true };
 
     #[test]
     fn faults_name_row_column_and_reason() {
@@ -351,7 +393,7 @@ mod tests {
             Arc::new(coded),
         ];
         for array in arrays {
-            let columns = [column("t", InputKind::Text, BOTH, false)];
+            let columns = [column("t", InputKind::Text, ALL, false)];
             let mut dictionaries = [Dictionary::default()];
             let mut rows = Rows::new(&columns);
             let arrays = [array];
@@ -365,29 +407,39 @@ mod tests {
             );
             assert_eq!(rows.ids(0), [0, NULL, UNKNOWN, 0]);
             assert_eq!(rows.hashes(0), [hash_text("x"), NULL_HASH, hash_text("y"), hash_text("x")]);
+            let words: Vec<&[u64]> = (0..4).map(|row| rows.words(0).of(row)).collect();
+            assert_eq!(words, [&[][..], &[], &[], &[]], "one letter is no word");
         }
     }
 
     #[test]
     fn packed_rows_come_back() {
-        let columns = [column("n", InputKind::Number, NUMBERS, false), column("t", InputKind::Text, BOTH, false)];
+        let columns = [column("n", InputKind::Number, NUMBERS, false), column("t", InputKind::Text, ALL, false)];
         let arrays: [ArrayRef; 2] = [
             Arc::new(Int32Array::from(vec![Some(1), None, Some(3)])),
-            Arc::new(StringArray::from(vec!["a", "b", "a"])),
+            Arc::new(StringArray::from(vec![Some("a"), None, Some("one word")])),
         ];
         let mut rows = Rows::new(&columns);
         rows.read_numbers(&columns, &arrays, 3).unwrap();
         rows.read_texts(&columns, &arrays, Texts::Find(&[Dictionary::default()]));
         let mut words = vec![0; rows.packed_words()];
-        assert_eq!(words.len(), 3);
+        assert_eq!(words.len(), 4);
         let mut copy = Rows::new(&columns);
         for row in [2, 1] {
             rows.pack(row, &mut words);
-            copy.push_packed(&words);
+            let mut of_texts = Vec::new();
+            rows.words_of(row, &mut of_texts);
+            copy.push_packed(&words, &of_texts);
         }
         rows.keep(&[2]);
-        assert_eq!((rows.len(), rows.numbers(0), rows.hashes(1)), (1, &[3.0][..], &[hash_text("a")][..]));
+        assert_eq!((rows.len(), rows.numbers(0), rows.hashes(1)), (1, &[3.0][..], &[hash_text("one word")][..]));
+        assert_eq!(rows.words(1), &{
+            let mut words = Words::default();
+            words.push_text("one word");
+            words
+        });
         assert_eq!((copy.len(), copy.numbers(0)[0], copy.numbers(0)[1].is_nan()), (2, 3.0, true));
-        assert_eq!((copy.ids(1), copy.hashes(1)), (&[UNKNOWN, UNKNOWN][..], &[hash_text("a"), hash_text("b")][..]));
+        assert_eq!((copy.ids(1), copy.hashes(1)), (&[UNKNOWN, NULL][..], &[hash_text("one word"), NULL_HASH][..]));
+        assert_eq!((copy.words(1).of(0), copy.words(1).of(1)), (&[hash_text("one"), hash_text("word")][..], &[][..]));
     }
 }

@@ -159,6 +159,7 @@ impl ModelEntry {
         let version_points = version_points(&training)?;
         let entry = Self { name: name.to_string(), spec, training, version_points, options, comment };
         entry.check_replicas()?;
+        entry.check_epochs()?;
         Ok(entry)
     }
 
@@ -175,6 +176,7 @@ impl ModelEntry {
         let version_points = version_points(&training)?;
         let entry = Self { name: spec.name.clone(), spec, training, version_points, options, comment: None };
         entry.check_replicas()?;
+        entry.check_epochs()?;
         Ok(entry)
     }
 
@@ -231,6 +233,22 @@ impl ModelEntry {
             self.training(model).map_err(|error| {
                 Refusal::of_option("training.parallelism", format!("option 'training.parallelism': {error}"))
             })?;
+        }
+        Ok(())
+    }
+
+    /// Whether rows may be learned several times.
+    fn check_epochs(&self) -> Result<(), Refusal> {
+        if self.training.int("epochs") > 1
+            && let Some(transform) = Model::new(self.spec.clone()).map_err(refusal)?.learns_from_labels()
+        {
+            return Err(Refusal::of_option(
+                "epochs",
+                format!(
+                    "option 'epochs': {transform} learns from labels, so a row that is learned twice would be told its own label; \
+                     leave 'epochs' at 1"
+                ),
+            ));
         }
         Ok(())
     }

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::{Counts, EventTime, Prequential};
 use crate::model::Incoming;
 use crate::model::saved::COUNT_MAX;
-use crate::rows::{NULL, Rows, UNKNOWN, is_taken};
+use crate::rows::words::WORDS_MAX;
+use crate::rows::{NULL, Reads, Rows, UNKNOWN, Words, is_taken};
 use crate::snapshot::{SnapshotError, decode, encode, open, seal};
 use crate::{Model, Result};
 
@@ -56,11 +57,34 @@ pub(crate) struct SavedColumn {
     /// 0 is NULL, 1 an unknown text, from 2 on `texts`.
     texts_of_rows: Vec<u32>,
     texts: Vec<String>,
+    /// Hashes, where they are read; then, where words are, a row's number of words and their hashes, row after row.
     hashes: Vec<u64>,
 }
 
 fn refuse(what: &str) -> SnapshotError {
     SnapshotError::Content(format!("waiting rows: {what}"))
+}
+
+/// The hashes, and the words, that [`SavedColumn::hashes`] holds of `count` rows.
+fn load_hashes(mut hashes: Vec<u64>, count: usize, reads: Reads) -> Result<(Vec<u64>, Words), SnapshotError> {
+    let of_rows = if reads.hashes { count } else { 0 };
+    let fault = || refuse("a column does not have a value a row");
+    let mut words = Words::default();
+    let (_, mut rest) = hashes.split_at_checked(of_rows).ok_or_else(fault)?;
+    if reads.words {
+        for _ in 0..count {
+            let (len, after) = rest.split_first().ok_or_else(fault)?;
+            let len = usize::try_from(*len).ok().filter(|len| *len <= WORDS_MAX).ok_or_else(fault)?;
+            let (of_row, after) = after.split_at_checked(len).ok_or_else(fault)?;
+            words.push(of_row);
+            rest = after;
+        }
+    }
+    if !rest.is_empty() {
+        return Err(fault());
+    }
+    hashes.truncate(of_rows);
+    Ok((hashes, words))
 }
 
 /// Numbers things in the order in which they are first asked for.
@@ -146,7 +170,12 @@ impl Prequential {
             texts =
                 numbering.order.iter().map(|id| pipeline.dictionaries()[dictionary].text(*id).to_string()).collect();
         }
-        let (numbers, hashes) = (rows.numbers(column).to_vec(), rows.hashes(column).to_vec());
+        let (numbers, mut hashes) = (rows.numbers(column).to_vec(), rows.hashes(column).to_vec());
+        for row in 0..rows.words(column).len() {
+            let words = rows.words(column).of(row);
+            hashes.push(words.len() as u64);
+            hashes.extend_from_slice(words);
+        }
         SavedColumn { numbers, texts_of_rows, texts, hashes }
     }
 
@@ -245,12 +274,10 @@ impl Prequential {
             let known = &self.model.pipeline.columns()[column];
             let fits = |wanted: bool, len: usize| len == if wanted { count } else { 0 };
             let reads = known.reads;
-            if !fits(reads.numbers, saved.numbers.len())
-                || !fits(reads.ids, saved.texts_of_rows.len())
-                || !fits(reads.hashes, saved.hashes.len())
-            {
+            if !fits(reads.numbers, saved.numbers.len()) || !fits(reads.ids, saved.texts_of_rows.len()) {
                 return Err(refuse("a column does not have a value a row"));
             }
+            let (hashes, words) = load_hashes(saved.hashes, count, reads)?;
             let taken = |v: &f64| is_taken(*v) || (v.is_nan() && !known.required);
             if !saved.numbers.iter().all(taken) {
                 return Err(refuse("a number is out of range"));
@@ -266,7 +293,7 @@ impl Prequential {
                     });
                 }
             }
-            parts.push((saved.numbers, ids, saved.hashes));
+            parts.push((saved.numbers, ids, hashes, words));
         }
         rows.set(count, parts);
         Ok(())

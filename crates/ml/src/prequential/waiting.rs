@@ -13,13 +13,24 @@ pub(super) struct Waiting {
     words: Vec<u64>,
     /// Words of a slot.
     stride: usize,
+    /// Words of the texts of each slot, where models read words.
+    texts: Option<Vec<Vec<u64>>>,
+    /// Bytes that they take.
+    text_bytes: usize,
     /// Slots to be filled again.
     free: Vec<u32>,
 }
 
 impl Waiting {
     pub(super) fn new(pipeline: &Pipeline) -> Self {
-        Self { words: Vec::new(), stride: 2 + Rows::new(pipeline.columns()).packed_words(), free: Vec::new() }
+        let rows = Rows::new(pipeline.columns());
+        Self {
+            words: Vec::new(),
+            stride: 2 + rows.packed_words(),
+            texts: rows.have_words().then(Vec::new),
+            text_bytes: 0,
+            free: Vec::new(),
+        }
     }
 
     /// Keeps a row; returns its slot.
@@ -37,6 +48,14 @@ impl Waiting {
         words[0] = incoming.labels[row].to_bits();
         words[1] = incoming.weights.get(row).copied().unwrap_or(1.0).to_bits();
         incoming.rows.pack(row, &mut words[2..]);
+        if let Some(texts) = &mut self.texts {
+            texts.resize_with(texts.len().max(slot as usize + 1), Vec::new);
+            let text = &mut texts[slot as usize];
+            let before = text.capacity();
+            text.clear();
+            incoming.rows.words_of(row, text);
+            self.text_bytes += (text.capacity() - before) * 8;
+        }
         Ok(slot)
     }
 
@@ -58,7 +77,8 @@ impl Waiting {
         if weighted {
             to.weights.push(f64::from_bits(words[1]));
         }
-        to.rows.push_packed(&words[2..]);
+        let texts = self.texts.as_ref().and_then(|texts| texts.get(slot as usize));
+        to.rows.push_packed(&words[2..], texts.map(Vec::as_slice).unwrap_or_default());
     }
 
     fn slot_mut(&mut self, slot: u32) -> &mut [u64] {
@@ -66,6 +86,7 @@ impl Waiting {
     }
 
     pub(super) fn state_bytes(&self) -> usize {
-        self.words.capacity() * 8 + self.free.capacity() * 4
+        let texts = self.texts.as_ref().map_or(0, |texts| texts.capacity() * size_of::<Vec<u64>>() + self.text_bytes);
+        self.words.capacity() * 8 + texts + self.free.capacity() * 4
     }
 }

@@ -9,6 +9,7 @@ use arrow::datatypes::{
 };
 
 use super::dictionary::{NULL, NULL_HASH, UNKNOWN, hash_text};
+use super::words::Words;
 
 /// Appends numbers or flags as f64; NULL is NaN. The caller has checked the type.
 pub(crate) fn numbers(array: &ArrayRef, out: &mut Vec<f64>) {
@@ -64,6 +65,17 @@ pub(crate) fn ids(array: &ArrayRef, out: &mut Vec<u32>, mut id_of: impl FnMut(us
 /// Appends the hash of each text.
 pub(crate) fn hashes(array: &ArrayRef, out: &mut Vec<u64>) {
     texts(array, out, NULL_HASH, NULL_HASH, &mut |_, text| hash_text(text));
+}
+
+/// Appends the words of each text; NULL has none.
+pub(crate) fn words(array: &ArrayRef, out: &mut Words) {
+    let before = out.len();
+    // The texts come in order, without the rows that are NULL; `()` is a value that must be asked for every time.
+    texts(array, &mut Vec::new(), (), (), &mut |row, text| {
+        out.fill_up(before + row);
+        out.push_text(text);
+    });
+    out.fill_up(before + array.len());
 }
 
 /// Appends a value a row. `again` is the value that must be asked for anew each time a dictionary's entry comes up.

@@ -14,6 +14,19 @@ pub struct Argument {
     pub flag: bool,
 }
 
+/// What the label of a model is, for transforms that learn from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// A number.
+    Number,
+    /// One of so many classes, at least two.
+    Classes(usize),
+    /// One of the classes that are met in the rows, however many there will be.
+    ClassesMet,
+    /// There is none.
+    None,
+}
+
 /// A call of a transform in a `TRANSFORM` clause.
 #[derive(Debug)]
 pub struct Call<'a> {
@@ -25,6 +38,8 @@ pub struct Call<'a> {
     pub columns: Vec<Argument>,
     /// Most categories that a learned encoder may remember.
     pub categories_max: u32,
+    /// What the label is.
+    pub target: Target,
     /// All dictionaries of the model.
     pub dictionaries: &'a mut Vec<Dictionary>,
     pub(super) literals: &'a [Expression],
@@ -67,6 +82,14 @@ impl Call<'_> {
                 Err(self.error(format!("{} is one argument too many{learned}", describe(extra))))
             }
         }
+    }
+
+    /// Refuses a call without `OVER ()`.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub fn must_learn(&self) -> Result<()> {
+        if self.learned { Ok(()) } else { Err(self.error("learns from the rows: write OVER () after the call")) }
     }
 
     /// Refuses `OVER ()`.
@@ -123,6 +146,14 @@ impl Call<'_> {
                 Err(self.wrong(name, expected, &other))
             }
         }
+    }
+
+    /// A whole number within bounds, or `default` when all arguments are read.
+    ///
+    /// # Errors
+    /// When it is something else.
+    pub fn whole_or(&mut self, name: &str, min: u32, max: u32, default: u32) -> Result<u32> {
+        if self.is_done() { Ok(default) } else { self.whole(name, min, max) }
     }
 
     /// One of a few words, in any case.

@@ -123,6 +123,11 @@ impl Categories {
         self.len() == 0
     }
 
+    /// Whether they are texts; otherwise they are numbers.
+    pub fn are_texts(&self) -> bool {
+        matches!(self.keys, Keys::Texts { .. })
+    }
+
     /// Whether one more text could be learned.
     pub fn open(&self) -> bool {
         matches!(self.keys, Keys::Texts { .. }) && self.len() < self.max

@@ -2,12 +2,12 @@
 
 use tidegate_options::nearest;
 
-use super::arguments::{Argument, Call, describe};
+use super::arguments::{Argument, Call, Target, describe};
 use super::categories::{Categories, NONE};
 use super::label_encoder::LabelEncoder;
 use super::one_hot_encoder::OneHotEncoder;
 use super::pipeline::{DenseFeature, Pipeline, SparseGroup, Step};
-use super::{Output, Source, Transform, find};
+use super::{Output, Source, TextForm, Transform, find};
 use crate::learner::{FeatureKind, Features};
 use crate::rows::{Column, Dictionary, Reads};
 use crate::{Error, Expression, Input, InputKind, ModelSpec, Result};
@@ -38,12 +38,14 @@ struct Compiler<'a> {
     dictionaries: Vec<Dictionary>,
     steps: Vec<Step>,
     categories_max: u32,
+    target: Target,
     /// What the learner takes.
     features: Features,
 }
 
-/// Compiles the transforms of a model, whose learner takes such features. `categories_max` is its option `max-categories`.
-pub(super) fn compile(spec: &ModelSpec, categories_max: u32, features: Features) -> Result<Pipeline> {
+/// Compiles the transforms of a model, whose learner takes such features and whose label is `target`. `categories_max` is its
+/// option `max-categories`.
+pub(super) fn compile(spec: &ModelSpec, categories_max: u32, features: Features, target: Target) -> Result<Pipeline> {
     let columns = spec.inputs.iter().map(|input| Column {
         name: input.name.clone(),
         kind: input.kind,
@@ -57,6 +59,7 @@ pub(super) fn compile(spec: &ModelSpec, categories_max: u32, features: Features)
         dictionaries: Vec::new(),
         steps: Vec::new(),
         categories_max,
+        target,
         features,
     };
     let (mut dense, mut sparse) = (Vec::new(), Vec::new());
@@ -151,9 +154,13 @@ impl Compiler<'_> {
                     continue;
                 }
             };
-            if let Output::Sparse { columns, features, values } = self.steps[step].transform.output() {
-                sparse.push(SparseGroup::new(step, columns, features, values, name));
-            }
+            sparse.push(match self.steps[step].transform.output() {
+                Output::Sparse { columns, features, values } => {
+                    SparseGroup::new(step, Some(columns), features, values, name)
+                }
+                Output::Words { features } => SparseGroup::new(step, None, Some(features), true, name),
+                Output::Numbers(_) | Output::Category(_) => continue,
+            });
         }
         Ok(())
     }
@@ -272,14 +279,18 @@ impl Compiler<'_> {
                 learned,
                 columns: group.iter().map(|input| input.argument.clone()).collect(),
                 categories_max: self.categories_max,
+                target: self.target,
                 dictionaries: &mut self.dictionaries,
                 literals,
                 next: 0,
             };
             let transform = (def.make)(&mut call)?;
-            let hashes = def.name == super::feature_hasher::FEATURE_HASHER.name;
             for input in group.iter().filter(|input| input.argument.dictionary.is_some()) {
-                if hashes { self.read_hashes(input.source) } else { self.read_ids(input.source) }
+                match transform.reads() {
+                    TextForm::Ids => self.read_ids(input.source),
+                    TextForm::Hashes => self.read_hashes(input.source),
+                    TextForm::Words => self.read_words(def.name, input)?,
+                }
             }
             let output = transform.output();
             let missing = if transform.passes_missing() {
@@ -300,7 +311,7 @@ impl Compiler<'_> {
             match output {
                 Output::Numbers(width) => results.extend((0..width).map(|column| compiled(column, None, false))),
                 Output::Category(dictionary) => results.push(compiled(0, Some(dictionary), false)),
-                Output::Sparse { .. } => results.push(compiled(0, None, true)),
+                Output::Sparse { .. } | Output::Words { .. } => results.push(compiled(0, None, true)),
             }
         }
         Ok(results)
@@ -318,6 +329,18 @@ impl Compiler<'_> {
         if let Source::Input(input) = source {
             self.columns[input].reads.ids = true;
         }
+    }
+
+    /// Marks that the words of this column are needed.
+    fn read_words(&mut self, function: &str, input: &Compiled) -> Result<()> {
+        let Source::Input(column) = input.source else {
+            let name = &input.argument.name;
+            return Err(Error::Spec(format!(
+                "{function} takes a text column as it is; found what a transform makes of '{name}'"
+            )));
+        };
+        self.columns[column].reads.words = true;
+        Ok(())
     }
 
     /// Marks that hashes of this column are needed, at every step from its input on.

@@ -2,7 +2,7 @@
 
 use super::arguments::Call;
 use super::categories::NONE;
-use super::{Inputs, Output, Takes, Transform, TransformDef, Values};
+use super::{Inputs, Output, Takes, TextForm, Transform, TransformDef, Values};
 use crate::Result;
 use crate::rows::{NULL_HASH, hash_text};
 use crate::splitmix;
@@ -22,7 +22,7 @@ pub(super) static FEATURE_HASHER: TransformDef = TransformDef {
 };
 
 /// Most features that may be asked for.
-const BUCKETS_MAX: u32 = 1 << 28;
+pub(super) const BUCKETS_MAX: u32 = 1 << 28;
 
 #[derive(Debug)]
 struct FeatureHasher {
@@ -51,24 +51,33 @@ fn make(call: &mut Call<'_>) -> Result<Box<dyn Transform>> {
     Ok(Box::new(FeatureHasher { columns, buckets, signed }))
 }
 
-/// Mixes the hashes of a column's name and of a text: the finalizer of SplitMix64.
+/// Mixes two hashes, such as those of a column's name and of a text: the finalizer of SplitMix64. Their order counts.
 #[inline]
-fn mix(name_hash: u64, text_hash: u64) -> u64 {
-    splitmix::mix(name_hash.rotate_left(31) ^ text_hash)
+pub(super) fn mix(first: u64, second: u64) -> u64 {
+    splitmix::mix(first.rotate_left(31) ^ second)
+}
+
+/// The bucket of a hash, by its upper 32 bits.
+#[inline]
+pub(super) fn bucket(hash: u64, buckets: u32) -> u32 {
+    (((hash >> 32) * u64::from(buckets)) >> 32) as u32
 }
 
 impl FeatureHasher {
-    /// The feature by the upper 32 bits, the sign by the lowest.
+    /// The feature, and the sign by the lowest bit.
     #[inline]
     fn place(&self, hash: u64) -> (u32, f64) {
-        let bucket = ((hash >> 32) * u64::from(self.buckets)) >> 32;
-        (bucket as u32, if self.signed && hash & 1 == 1 { -1.0 } else { 1.0 })
+        (bucket(hash, self.buckets), if self.signed && hash & 1 == 1 { -1.0 } else { 1.0 })
     }
 }
 
 impl Transform for FeatureHasher {
     fn output(&self) -> Output {
         Output::Sparse { columns: self.columns.len(), features: Some(self.buckets), values: true }
+    }
+
+    fn reads(&self) -> TextForm {
+        TextForm::Hashes
     }
 
     fn passes_missing(&self) -> bool {

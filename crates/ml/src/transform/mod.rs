@@ -16,32 +16,48 @@ use crate::snapshot::SnapshotError;
 use crate::{Error, Result};
 
 mod arguments;
+mod bag_of_words;
 mod bucketizer;
 mod categories;
 mod compile;
+mod count_encoder;
+mod cyclical;
+mod feature_cross;
 mod feature_hasher;
 mod imputer;
 mod label_encoder;
+#[cfg(test)]
+mod laws;
 mod max_abs_scaler;
 mod min_max_scaler;
 mod normalizer;
 mod one_hot_encoder;
 mod pipeline;
 mod polynomial_expand;
+mod quantile_bucketizer;
 mod quantiles;
 mod robust_scaler;
 mod scaler;
 mod standard_scaler;
+mod tallies;
+mod target_encoder;
+mod tf_idf;
+mod words;
 
-pub use arguments::Call;
+pub use arguments::{Call, Target};
 pub use categories::{Categories, NONE};
 pub use pipeline::{Feature, Pipeline, Scratch};
 pub use quantiles::Quantiles;
 
 /// All transforms, by their SQL name.
 pub static TRANSFORMS: &[&TransformDef] = &[
+    &bag_of_words::BAG_OF_WORDS,
     &bucketizer::BUCKETIZE,
+    &count_encoder::COUNT_ENCODER,
+    &cyclical::CYCLICAL,
+    &feature_cross::FEATURE_CROSS,
     &feature_hasher::FEATURE_HASHER,
+    &count_encoder::FREQUENCY_ENCODER,
     &imputer::IMPUTER,
     &label_encoder::LABEL_ENCODER,
     &label_encoder::ORDINAL_ENCODER,
@@ -50,8 +66,11 @@ pub static TRANSFORMS: &[&TransformDef] = &[
     &normalizer::NORMALIZER,
     &one_hot_encoder::ONE_HOT_ENCODER,
     &polynomial_expand::POLYNOMIAL_EXPAND,
+    &quantile_bucketizer::QUANTILE_BUCKETIZE,
     &robust_scaler::ROBUST_SCALER,
     &standard_scaler::STANDARD_SCALER,
+    &target_encoder::TARGET_ENCODER,
+    &tf_idf::TF_IDF,
 ];
 
 /// The declaration of a transform.
@@ -97,6 +116,22 @@ pub enum Output {
         /// Whether there are values; otherwise all are 1.
         values: bool,
     },
+    /// Any number of sparse entries a row, which end an item: each an index below `features` and a value.
+    Words {
+        /// How many features.
+        features: u32,
+    },
+}
+
+/// The form in which a transform reads texts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TextForm {
+    /// Ids of categories.
+    Ids,
+    /// Hashes of categories.
+    Hashes,
+    /// The words of an input column's texts.
+    Words,
 }
 
 /// What a transform computed for some rows, one column after the other.
@@ -108,6 +143,8 @@ pub struct Values {
     pub ids: Vec<u32>,
     /// Hashes of categories.
     pub hashes: Vec<u64>,
+    /// Where each row's entries end, of [`Output::Words`]. They lie row after row in `ids` and `numbers`.
+    pub ends: Vec<u32>,
 }
 
 /// Where a column comes from.
@@ -144,6 +181,7 @@ pub struct Inputs<'a> {
     len: usize,
     steps: &'a [StepValues],
     before: bool,
+    targets: &'a [f64],
 }
 
 impl<'a> Inputs<'a> {
@@ -157,6 +195,21 @@ impl<'a> Inputs<'a> {
     #[inline]
     pub fn columns(&self) -> usize {
         self.sources.len()
+    }
+
+    /// What the learner is to hit, a value a row: the label, or the number of its class. Empty where rows are not learned.
+    #[inline]
+    pub fn targets(&self) -> &'a [f64] {
+        self.targets
+    }
+
+    /// Hashes of the words of a row's text. Only of an input column.
+    #[inline]
+    pub fn words(&self, column: usize, row: usize) -> &'a [u64] {
+        match self.sources[column] {
+            Source::Input(input) => self.rows.words(input).of(self.start + row),
+            Source::Step { .. } => &[],
+        }
     }
 
     fn values(&self, step: usize) -> &'a Values {
@@ -209,6 +262,16 @@ pub trait Transform: Debug + Send + Sync {
     /// Whether it learns from rows.
     fn learns(&self) -> bool {
         false
+    }
+
+    /// Whether it learns from labels: then rows must not be learned twice, for their features would tell their labels.
+    fn learns_from_labels(&self) -> bool {
+        false
+    }
+
+    /// How it reads texts.
+    fn reads(&self) -> TextForm {
+        TextForm::Ids
     }
 
     /// Whether its result is missing where an input is missing.

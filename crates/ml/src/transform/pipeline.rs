@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::categories::NONE;
 use super::compile::compile;
-use super::{Inputs, Replica, Source, StepValues, Transform, Values};
+use super::{Inputs, Replica, Source, StepValues, Target, Transform, Values};
 use crate::block::Block;
 use crate::learner::{FeatureKind, Features};
 use crate::rows::{Column, Dictionary, Rows, Texts};
@@ -67,7 +67,8 @@ pub(super) struct DenseFeature {
 #[derive(Debug)]
 pub(super) struct SparseGroup {
     step: usize,
-    columns: usize,
+    /// How many entries a row has at most; nothing where that differs from row to row.
+    columns: Option<usize>,
     /// How many there are, where it is fixed.
     pub(super) features: Option<u32>,
     has_values: bool,
@@ -81,7 +82,13 @@ pub(super) struct SparseGroup {
 }
 
 impl SparseGroup {
-    pub(super) fn new(step: usize, columns: usize, features: Option<u32>, has_values: bool, name: String) -> Self {
+    pub(super) fn new(
+        step: usize,
+        columns: Option<usize>,
+        features: Option<u32>,
+        has_values: bool,
+        name: String,
+    ) -> Self {
         Self { step, columns, features, has_values, name, base: 0, numbers: Vec::new(), numbered: 0 }
     }
 
@@ -117,14 +124,14 @@ struct Saved {
 }
 
 impl Pipeline {
-    /// Compiles the transforms of a model, whose learner takes such features. `categories_max` is its option
-    /// `max-categories`.
+    /// Compiles the transforms of a model, whose learner takes such features and whose label is `target`. `categories_max` is
+    /// its option `max-categories`.
     ///
     /// # Errors
     /// [`Error::Spec`] when a function or column is unknown, an argument wrong, or the learner does not take what comes out; it
     /// names the item.
-    pub fn compile(spec: &ModelSpec, categories_max: u32, features: Features) -> Result<Self> {
-        compile(spec, categories_max, features)
+    pub fn compile(spec: &ModelSpec, categories_max: u32, features: Features, target: Target) -> Result<Self> {
+        compile(spec, categories_max, features, target)
     }
 
     pub(super) fn new(
@@ -213,6 +220,11 @@ impl Pipeline {
         self.learns
     }
 
+    /// The transform that learns from labels, if one does.
+    pub fn learns_from_labels(&self) -> Option<&'static str> {
+        self.steps.iter().find(|step| step.transform.learns_from_labels()).map(|step| step.function)
+    }
+
     /// The number of dense features.
     pub fn dense_width(&self) -> usize {
         self.dense.len()
@@ -252,29 +264,29 @@ impl Pipeline {
         scratch.steps.resize_with(self.steps.len(), StepValues::default);
         for (i, step) in self.steps.iter().enumerate() {
             let (steps, rest) = scratch.steps.split_at_mut(i);
-            let inputs = Inputs { sources: &step.sources, rows, start, len, steps, before: false };
+            let inputs = Inputs { sources: &step.sources, rows, start, len, steps, before: false, targets: &[] };
             rest[0].differs = false;
             step.transform.apply(inputs, &mut rest[0].after);
         }
         self.fill(rows, start, len, false, block, scratch);
     }
 
-    /// Learns from rows `start .. start + len`, and computes their features: into `after` with statistics that include the
-    /// row, and if asked for into `before` with statistics as they stood before it.
+    /// Learns from rows `start .. start + len`, whose targets are given, and computes their features: into `after` with
+    /// statistics that include the row, and if asked for into `before` with statistics as they stood before it.
     pub fn learn(
         &mut self,
         rows: &Rows,
-        start: usize,
-        len: usize,
+        (start, targets): (usize, &[f64]),
         before: Option<&mut Block>,
         after: &mut Block,
         scratch: &mut Scratch,
     ) {
+        let len = targets.len();
         scratch.steps.resize_with(self.steps.len(), StepValues::default);
         let wants_before = before.is_some();
         for (i, step) in self.steps.iter_mut().enumerate() {
             let (steps, rest) = scratch.steps.split_at_mut(i);
-            let inputs = |before| Inputs { sources: &step.sources, rows, start, len, steps, before };
+            let inputs = |before| Inputs { sources: &step.sources, rows, start, len, steps, before, targets };
             let out = &mut rest[0];
             out.differs = wants_before && step.differs;
             if step.transform.learns() {
@@ -326,7 +338,8 @@ impl Pipeline {
         }
         for (slot, feature) in self.dense.iter().enumerate() {
             let sources = std::slice::from_ref(&feature.source);
-            let values = Inputs { sources, rows, start, len, steps: &scratch.steps, before }.numbers(0);
+            let steps = &scratch.steps;
+            let values = Inputs { sources, rows, start, len, steps, before, targets: &[] }.numbers(0);
             for (place, value) in block.dense[slot..].iter_mut().step_by(width).zip(values) {
                 *place = *value;
             }
@@ -338,7 +351,14 @@ impl Pipeline {
             for group in &self.sparse {
                 let step = &scratch.steps[group.step];
                 let values: &Values = if before && step.differs { &step.before } else { &step.after };
-                for column in 0..group.columns {
+                let Some(columns) = group.columns else {
+                    let start = if row == 0 { 0 } else { values.ends[row - 1] as usize };
+                    let entries = start..values.ends[row] as usize;
+                    block.indices.extend(values.ids[entries.clone()].iter().map(|index| group.number(*index)));
+                    block.values.extend_from_slice(&values.numbers[entries]);
+                    continue;
+                };
+                for column in 0..columns {
                     let number = group.number(values.ids[column * len + row]);
                     if number != NONE {
                         block.indices.push(number);

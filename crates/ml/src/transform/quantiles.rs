@@ -24,7 +24,9 @@ const COUNT_MAX: u64 = 1 << 53;
 ///
 /// ```
 /// let mut quantiles = tidegate_ml::transform::Quantiles::default();
-/// (1..=5).for_each(|x| quantiles.update(f64::from(x)));
+/// for x in 1..=5 {
+///     quantiles.update(f64::from(x));
+/// }
 /// assert_eq!(quantiles.quartiles(), [2.0, 3.0, 4.0]);
 /// ```
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -46,17 +48,18 @@ struct Saved {
 }
 
 impl Quantiles {
-    /// Takes a value in.
-    pub fn update(&mut self, x: f64) {
+    /// Takes a value in. Returns whether the quantiles are renewed with it.
+    pub fn update(&mut self, x: f64) -> bool {
         if let Some(apart) = &mut self.apart {
             apart.update(x);
         }
         if self.digest.is_some() {
             self.values.push(x);
-            if self.values.len() >= TOGETHER {
+            let renews = self.values.len() >= TOGETHER;
+            if renews {
                 self.flush();
             }
-            return;
+            return renews;
         }
         let at = self.values.partition_point(|v| *v <= x);
         self.values.insert(at, x);
@@ -64,6 +67,21 @@ impl Quantiles {
             self.flush();
         } else {
             self.quartiles = [0.25, 0.5, 0.75].map(|rank| exact(&self.values, rank));
+        }
+        true
+    }
+
+    /// The values at these ranks, each from 0 to 1, as of when the quantiles were last renewed; none while there are no values.
+    pub fn at(&mut self, ranks: &[f64], out: &mut Vec<f64>) {
+        out.clear();
+        match &mut self.digest {
+            Some(digest) => {
+                if let Ok(Some(found)) = digest.quantiles(ranks) {
+                    out.extend(found);
+                }
+            }
+            None if self.values.is_empty() => {}
+            None => out.extend(ranks.iter().map(|rank| exact(&self.values, *rank))),
         }
     }
 
@@ -77,7 +95,9 @@ impl Quantiles {
         let Some(digest) = self.digest.take().or_else(|| TDigestMut::new(COMPRESSION).ok()) else { return };
         let mut digest = digest;
         if digest.total_weight() < COUNT_MAX {
-            self.values.iter().for_each(|x| digest.update(*x));
+            self.values.iter().for_each(|x| {
+                digest.update(*x);
+            });
         }
         self.values.clear();
         if let Ok(Some(quartiles)) = digest.quantiles(&[0.25, 0.5, 0.75]) {
@@ -116,7 +136,9 @@ impl Quantiles {
                 ours => *ours = Some(theirs.clone()),
             }
         }
-        other.values.iter().for_each(|x| self.update(*x));
+        other.values.iter().for_each(|x| {
+            self.update(*x);
+        });
         if self.digest.is_some() {
             self.flush();
         }
@@ -221,7 +243,9 @@ mod tests {
     fn many_values_are_within_the_stated_error() {
         for (shape, values) in shapes() {
             let mut quantiles = Quantiles::default();
-            values.iter().for_each(|x| quantiles.update(*x));
+            values.iter().for_each(|x| {
+                quantiles.update(*x);
+            });
             let error = rank_error(&values, quantiles.quartiles()) - 512.0 / values.len() as f64;
             assert!(error < 0.005, "{shape}: {error}");
             assert!(quantiles.state_bytes() < 48 << 10, "{shape}: {}", quantiles.state_bytes());
@@ -234,7 +258,9 @@ mod tests {
             for cut in [3, 600, 25_000] {
                 let of = |values: &[f64]| {
                     let mut quantiles = Quantiles::default();
-                    values.iter().for_each(|x| quantiles.update(*x));
+                    values.iter().for_each(|x| {
+                        quantiles.update(*x);
+                    });
                     quantiles
                 };
                 let mut left = of(&values[..cut]);
@@ -250,11 +276,15 @@ mod tests {
         for (shape, values) in shapes() {
             for common in [0, 100, 20_000] {
                 let mut whole = Quantiles::default();
-                values[..common].iter().for_each(|x| whole.update(*x));
+                values[..common].iter().for_each(|x| {
+                    whole.update(*x);
+                });
                 for part in values[common..].chunks(3000) {
                     whole.branch();
                     let mut replicas = [whole.clone(), whole.clone(), whole.clone()];
-                    part.iter().enumerate().for_each(|(i, x)| replicas[i % 3].update(*x));
+                    part.iter().enumerate().for_each(|(i, x)| {
+                        replicas[i % 3].update(*x);
+                    });
                     whole = decode(&encode(&whole)).unwrap();
                     replicas.iter().for_each(|replica| whole.merge(replica.apart().unwrap()));
                 }
@@ -269,7 +299,9 @@ mod tests {
         let values = &shapes()[3].1[..5000];
         for cut in [0, 1, 511, 512, 513, 1024, 1500] {
             let mut straight = Quantiles::default();
-            values[..cut].iter().for_each(|x| straight.update(*x));
+            values[..cut].iter().for_each(|x| {
+                straight.update(*x);
+            });
             let mut resumed: Quantiles = decode(&encode(&straight)).unwrap();
             for x in &values[cut..] {
                 straight.update(*x);

@@ -52,6 +52,15 @@ impl Moments {
         self.mean
     }
 
+    pub(super) fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The variance of the population.
+    pub(super) fn variance(&self) -> f64 {
+        self.squares * self.share()
+    }
+
     /// What each value counts for.
     #[inline]
     fn share(&self) -> f64 {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Field, Float64Type, Schema};
 use tidegate_ml::learner::Features;
-use tidegate_ml::transform::Pipeline;
+use tidegate_ml::transform::{Pipeline, Target};
 use tidegate_ml::{Expression, Model, ModelSpec, Result, Task, Transform};
 
 pub(crate) use DataType::{Boolean, Float64, Int64, Null, Utf8};
@@ -79,9 +79,19 @@ pub(crate) fn spec(
     ModelSpec::new("m", task, &schema(inputs), &schema(outputs), transforms.collect(), options)
 }
 
-/// The pipeline of some transforms.
+/// The pipeline of some transforms, for a label of two classes.
 pub(crate) fn pipeline(inputs: &[(&str, DataType)], transforms: &[(&str, &str)]) -> Result<Pipeline> {
-    Pipeline::compile(&spec(inputs, &[("predicted", Boolean)], transforms, &[])?, 1000, Features::NUMBERS)
+    pipeline_for(Target::Classes(2), inputs, transforms)
+}
+
+/// The pipeline of some transforms, for such a label.
+pub(crate) fn pipeline_for(
+    target: Target,
+    inputs: &[(&str, DataType)],
+    transforms: &[(&str, &str)],
+) -> Result<Pipeline> {
+    let spec = spec(inputs, &[("predicted", Boolean)], transforms, &[])?;
+    Pipeline::compile(&spec, 1000, Features::NUMBERS, target)
 }
 
 /// A model with two classes, false and true.
@@ -119,7 +129,7 @@ pub(crate) mod everything {
     pub(crate) const INPUTS: [(&str, DataType); 6] =
         [("a", Float64), ("b", Float64), ("hour", Int64), ("flag", Boolean), ("city", Utf8), ("shop", Utf8)];
 
-    pub(crate) const TRANSFORMS: [(&str, &str); 12] = [
+    pub(crate) const TRANSFORMS: [(&str, &str); 19] = [
         ("ML_STANDARD_SCALER(a) OVER ()", "a"),
         ("ML_STANDARD_SCALER(ML_IMPUTER(b, 'mean') OVER ()) OVER ()", "b"),
         ("ML_ROBUST_SCALER(ML_IMPUTER(b, 'median') OVER ()) OVER ()", "b_robust"),
@@ -132,6 +142,16 @@ pub(crate) mod everything {
         ("ML_FEATURE_HASHER(city, ML_IMPUTER(shop, 'most_frequent') OVER (), b, 64)", "hashed"),
         ("ML_MAX_ABS_SCALER(ML_POLYNOMIAL_EXPAND(a, ML_IMPUTER(b, 'mean') OVER (), 2)) OVER ()", "product"),
         ("ML_NORMALIZER([a, ML_IMPUTER(b, 'constant', 1)], 'l2')", "unit"),
+        ("ML_STANDARD_SCALER(ML_COUNT_ENCODER(city) OVER ()) OVER ()", "city_count"),
+        ("ML_FREQUENCY_ENCODER(ML_IMPUTER(shop, 'most_frequent') OVER ()) OVER ()", "shop_share"),
+        ("ML_QUANTILE_BUCKETIZE(a, 4) OVER ()", "a_quartile"),
+        (
+            "ML_ONE_HOT_ENCODER(ML_FEATURE_CROSS(city, ML_QUANTILE_BUCKETIZE(b, 3) OVER (), hour, 256)) OVER ()",
+            "crossed",
+        ),
+        ("ML_CYCLICAL(a, 24)", "cycle"),
+        ("ML_BAG_OF_WORDS(city, 64, 2)", "words"),
+        ("ML_TF_IDF(shop, 64) OVER ()", "rare_words"),
     ];
 
     /// A sequence that looks random, in 0 to 1.

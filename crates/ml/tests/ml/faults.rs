@@ -170,7 +170,7 @@ fn the_description_tells_options_features_and_weights() {
     assert_eq!(told.classes, ["false", "true"]);
     let option = |name: &str| told.options.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
     assert_eq!((option("learning_rate"), option("max-classes"), option("classes")), (Some("0.5"), Some("1000"), None));
-    assert_eq!(told.dense_features, 13);
+    assert_eq!(told.dense_features, 17);
     let named = |input: &str, category: Option<&str>| {
         told.weights.iter().filter(|row| row.processed_input == input && row.category.as_deref() == category).count()
     };

@@ -3,6 +3,7 @@
 
 mod calibration;
 mod declared;
+mod encoders;
 mod every_learner;
 mod faults;
 mod gradient_boosting;

@@ -12,17 +12,22 @@ use tidegate_ml::transform::{Pipeline, Scratch, TRANSFORMS};
 use crate::declared::{Boolean, Float64, Utf8, batch, column, pipeline};
 
 /// Learns from all rows; the blocks before and after each row.
-fn learn(pipeline: &mut Pipeline, batch: &RecordBatch) -> (Block, Block) {
+pub(crate) fn learn(pipeline: &mut Pipeline, batch: &RecordBatch) -> (Block, Block) {
+    learn_targets(pipeline, batch, &vec![0.0; batch.num_rows()])
+}
+
+/// The same with labels.
+pub(crate) fn learn_targets(pipeline: &mut Pipeline, batch: &RecordBatch, targets: &[f64]) -> (Block, Block) {
     let mut rows = Rows::new(pipeline.columns());
     rows.read_numbers(pipeline.columns(), batch.columns(), batch.num_rows()).unwrap();
-    pipeline.read_texts(&mut rows, batch.columns(), &vec![0.0; batch.num_rows()]);
+    pipeline.read_texts(&mut rows, batch.columns(), targets);
     let (mut before, mut after) = (Block::default(), Block::default());
-    pipeline.learn(&rows, 0, rows.len(), Some(&mut before), &mut after, &mut Scratch::default());
+    pipeline.learn(&rows, (0, targets), Some(&mut before), &mut after, &mut Scratch::default());
     (before, after)
 }
 
 /// Transforms rows with the statistics as they are.
-fn apply(pipeline: &Pipeline, batch: &RecordBatch) -> Block {
+pub(crate) fn apply(pipeline: &Pipeline, batch: &RecordBatch) -> Block {
     let mut rows = Rows::new(pipeline.columns());
     rows.read_numbers(pipeline.columns(), batch.columns(), batch.num_rows()).unwrap();
     rows.read_texts(pipeline.columns(), batch.columns(), Texts::Find(pipeline.dictionaries()));
@@ -32,7 +37,7 @@ fn apply(pipeline: &Pipeline, batch: &RecordBatch) -> Block {
 }
 
 /// The sparse features of each row as `name=category:value`.
-fn sparse(pipeline: &Pipeline, block: &Block) -> Vec<String> {
+pub(crate) fn sparse(pipeline: &Pipeline, block: &Block) -> Vec<String> {
     let entry = |(number, value): (&u32, &f64)| {
         let feature = pipeline.sparse_feature(*number).unwrap();
         format!("{}={}:{value}", feature.processed_input, feature.category.unwrap_or_default())
@@ -44,7 +49,7 @@ fn sparse(pipeline: &Pipeline, block: &Block) -> Vec<String> {
     (0..block.rows()).map(row).collect()
 }
 
-fn dense(block: &Block) -> Vec<Vec<f64>> {
+pub(crate) fn dense(block: &Block) -> Vec<Vec<f64>> {
     (0..block.rows()).map(|row| block.row(row).dense.to_vec()).collect()
 }
 
@@ -358,6 +363,23 @@ fn wrong_clauses_are_refused_with_what_to_do() {
         ),
         ("ML_STANDARD_SCALER(age, city) OVER ()", "ML_STANDARD_SCALER takes one column; found 2"),
         ("3", "3 is a literal; expected a column or a transform"),
+        ("ML_COUNT_ENCODER(city)", "ML_COUNT_ENCODER: learns from the rows: write OVER () after the call"),
+        (
+            "ML_TARGET_ENCODER(city, -1) OVER ()",
+            "ML_TARGET_ENCODER: smoothing is -1; expected a number of rows of at least 0, or 'auto'",
+        ),
+        ("ML_CYCLICAL(age, 0)", "ML_CYCLICAL: period is 0; expected a number above 0"),
+        ("ML_FEATURE_CROSS(city)", "ML_FEATURE_CROSS: found one column; expected at least two, which are crossed"),
+        (
+            "ML_QUANTILE_BUCKETIZE(age, 1) OVER ()",
+            "ML_QUANTILE_BUCKETIZE: buckets is 1; expected a whole number from 2 to 100",
+        ),
+        ("ML_TF_IDF(age) OVER ()", "ML_TF_IDF takes texts; 'age' is a number"),
+        (
+            "ML_BAG_OF_WORDS(ML_IMPUTER(city, 'constant', 'x'))",
+            "ML_BAG_OF_WORDS takes a text column as it is; found what a transform makes of 'city'",
+        ),
+        ("ML_BAG_OF_WORDS(city, 64, 1, 'max')", "ML_BAG_OF_WORDS: norm is 'max'; expected 'none' or 'l1' or 'l2'"),
     ] {
         let error = pipeline(&inputs, &[(sql, "f")]).unwrap_err().to_string();
         assert_eq!(error, format!("TRANSFORM, item 'f': {said}"), "{sql}");
