@@ -15,6 +15,7 @@ pub mod block;
 mod calibration;
 pub mod drift;
 pub mod error;
+pub mod explain;
 pub mod keyed;
 pub mod keys;
 pub mod learner;
@@ -37,6 +38,6 @@ pub mod transform;
 pub mod tuning;
 
 pub use error::{DataFault, Error, Result};
-pub use model::{LearnReport, Model, ModelDescription};
+pub use model::{Explanations, LearnReport, Model, ModelDescription};
 pub use spec::{Expression, Input, InputKind, LabelKind, ModelSpec, Output, OutputRole, Transform};
 pub use task::Task;

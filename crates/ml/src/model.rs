@@ -45,6 +45,7 @@ use crate::{DataFault, Error, LabelKind, ModelSpec, Result, Task};
 
 mod algorithm;
 mod describe;
+mod explain;
 pub(crate) mod labels;
 mod merge;
 pub(crate) mod predictions;
@@ -52,6 +53,7 @@ pub(crate) mod saved;
 
 use algorithm::Algorithm;
 pub use describe::{ChosenFeature, INTERCEPT, ModelDescription, WeightRow};
+pub use explain::{EXPLANATION, Explanations};
 use labels::Labels;
 use predictions::Predictions;
 
@@ -463,9 +465,25 @@ impl Model {
         buffers: &mut Buffers,
         out: &mut Predictions,
     ) {
+        self.predict_each(rows, start, len, buffers, out, |_, _| {});
+    }
+
+    /// As [`Model::predict_rows`]. Tells of some rows after the others what was computed: features and scores of so many, or no scores
+    /// where there is no prediction.
+    fn predict_each(
+        &self,
+        rows: &Rows,
+        start: usize,
+        len: usize,
+        buffers: &mut Buffers,
+        out: &mut Predictions,
+        mut each: impl FnMut(&Buffers, usize),
+    ) {
         let untaught = matches!(self.shape, Shape::Classes { .. }) && self.rows_learned == 0;
         if untaught {
+            buffers.scores.clear();
             out.push(&[], len, 0);
+            each(buffers, len);
             return;
         }
         let end = start + len;
@@ -476,6 +494,7 @@ impl Model {
             buffers.scores.clear();
             self.learner.predict(&buffers.after, &mut buffers.scores);
             out.push(&buffers.scores, len, self.scores_a_row());
+            each(buffers, len);
             at += len;
         }
     }

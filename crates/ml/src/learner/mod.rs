@@ -10,6 +10,7 @@ use tidegate_options::{OptionDef, Options};
 
 use crate::block::Block;
 use crate::selection::Choice;
+use crate::explain::Explainer;
 use crate::spread::Spread;
 use crate::tuning::Trial;
 use crate::{Result, Task};
@@ -241,6 +242,11 @@ pub trait Learner: Debug + Send + Sync {
     /// [`Shape::Number`]).
     fn weights(&self) -> Vec<Weights> {
         Vec::new()
+    }
+
+    /// What explains its predictions as it is now, where something does.
+    fn explainer(&self) -> Option<Box<dyn Explainer>> {
+        None
     }
 
     /// The trials of a search, where the learner is one.

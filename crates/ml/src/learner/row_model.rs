@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{FeatureKind, Learner, Shape, row_weight};
 use crate::block::{Block, Row};
+use crate::explain::Explainer;
 use crate::snapshot::{SnapshotError, decode, encode};
 use crate::spread::Spread;
 use crate::{Error, Result};
@@ -50,6 +51,11 @@ pub(super) trait RowModel: Debug + Send + Sync {
 
     /// Tells that the input has ended.
     fn end_input(&mut self) {}
+
+    /// What explains its predictions as it is now, where something does.
+    fn explainer(&self) -> Option<Box<dyn Explainer>> {
+        None
+    }
 
     /// The state, in the form of [`RowModel::State`].
     fn state(&self) -> impl Serialize;
@@ -244,6 +250,10 @@ impl<M: RowModel> Learner for ByRow<M> {
             *known = classes.max(*known);
             self.model.set_classes(*known);
         }
+    }
+
+    fn explainer(&self) -> Option<Box<dyn Explainer>> {
+        self.model.explainer()
     }
 
     fn renumber_classes(&mut self, numbers: &[u32], classes: usize) -> Result<()> {

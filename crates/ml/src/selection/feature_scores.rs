@@ -14,7 +14,7 @@ use crate::learner::Features;
 use crate::model::labels::Labels;
 use crate::rows::Rows;
 use crate::spec::MODEL_OPTIONS;
-use crate::transform::{Pipeline, Scratch};
+use crate::transform::{Pipeline, Scratch, Target};
 use crate::{Error, Input, InputKind, LabelKind, ModelSpec, Result, Task};
 
 /// Rows that are read into features together.
@@ -94,7 +94,7 @@ impl FeatureScores {
             label,
             options: BTreeMap::new(),
         };
-        let pipeline = Pipeline::compile(&spec, CATEGORIES_MAX, ANY)?;
+        let pipeline = Pipeline::compile(&spec, CATEGORIES_MAX, ANY, Target::None)?;
         let options = [("provider", "tidegate"), ("task", task.name()), ("algorithm", "")];
         let kinds = pipeline.dense_kinds();
         let setup = Setup { kinds: &kinds, numbers: label == LabelKind::Number, bins };
@@ -158,8 +158,9 @@ impl FeatureScores {
         }
         for at in (0..self.y.len()).step_by(ROWS_TOGETHER) {
             let len = ROWS_TOGETHER.min(self.y.len() - at);
-            self.pipeline.learn(&self.rows, at, len, None, &mut self.block, &mut self.scratch);
-            self.selector.update(&self.block, &self.y[at..at + len], &[]);
+            let y = &self.y[at..at + len];
+            self.pipeline.learn(&self.rows, (at, y), None, &mut self.block, &mut self.scratch);
+            self.selector.update(&self.block, y, &[]);
         }
         Ok(())
     }

@@ -84,6 +84,10 @@ impl Transform for FeatureHasher {
         false
     }
 
+    fn origins(&self, column: usize, _: usize) -> Vec<usize> {
+        vec![column]
+    }
+
     fn apply(&self, x: Inputs<'_>, out: &mut Values) {
         let rows = x.rows();
         out.ids.resize(rows * self.columns.len(), NONE);

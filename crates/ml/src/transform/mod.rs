@@ -277,6 +277,11 @@ pub trait Transform: Debug + Send + Sync {
     /// Whether its result is missing where an input is missing.
     fn passes_missing(&self) -> bool;
 
+    /// Which of so many columns a column of what it gives is made of.
+    fn origins(&self, _column: usize, columns: usize) -> Vec<usize> {
+        (0..columns).collect()
+    }
+
     /// Transforms rows with the statistics as they are. Fills in `out` the fields that belong to [`Transform::output`].
     fn apply(&self, x: Inputs<'_>, out: &mut Values);
 

@@ -48,6 +48,10 @@ impl Transform for Normalizer {
         true
     }
 
+    fn origins(&self, column: usize, _: usize) -> Vec<usize> {
+        vec![column]
+    }
+
     fn apply(&self, x: Inputs<'_>, out: &mut Values) {
         let rows = x.rows();
         out.numbers.resize(rows * self.columns, 0.0);

@@ -370,6 +370,47 @@ impl Pipeline {
         }
     }
 
+    /// The inputs that each dense feature is made of; and those of each place where a row may have a sparse entry, by
+    /// [`Pipeline::places`].
+    pub(crate) fn origins(&self) -> (Vec<Vec<usize>>, Vec<Vec<usize>>) {
+        let dense = self.dense.iter().map(|feature| self.inputs_of(feature.source)).collect();
+        let places = self.sparse.iter().flat_map(|group| {
+            (0..group.columns).map(|column| self.inputs_of(Source::Step { step: group.step, column }))
+        });
+        (dense, places.collect())
+    }
+
+    /// The inputs that a column is made of, in order.
+    fn inputs_of(&self, source: Source) -> Vec<usize> {
+        let (step, column) = match source {
+            Source::Input(input) => return vec![input],
+            Source::Step { step, column } => (&self.steps[step], column),
+        };
+        let origins = step.transform.origins(column, step.sources.len());
+        let mut inputs: Vec<usize> = origins.into_iter().flat_map(|at| self.inputs_of(step.sources[at])).collect();
+        inputs.sort_unstable();
+        inputs.dedup();
+        inputs
+    }
+
+    /// Writes the place of each sparse entry of so many rows that [`Pipeline::apply`] has computed: groups in order, and their columns
+    /// in order.
+    pub(crate) fn places(&self, len: usize, scratch: &Scratch, places: &mut Vec<u32>) {
+        places.clear();
+        for row in 0..len {
+            let mut place = 0;
+            for group in &self.sparse {
+                let values = &scratch.steps[group.step].after;
+                for column in 0..group.columns {
+                    if group.number(values.ids[column * len + row]) != NONE {
+                        places.push(place);
+                    }
+                    place += 1;
+                }
+            }
+        }
+    }
+
     /// The names of the dense features, by slot.
     pub fn dense_features(&self) -> impl Iterator<Item = Feature> + '_ {
         self.dense.iter().map(|feature| Feature { processed_input: feature.name.clone(), category: None })

@@ -65,6 +65,18 @@ impl Transform for PolynomialExpand {
         true
     }
 
+    fn origins(&self, column: usize, _: usize) -> Vec<usize> {
+        let mut columns = Vec::new();
+        let mut next = Some(column);
+        while let Some(product) = next.and_then(|product| self.products.get(product)) {
+            columns.push(product.column);
+            next = product.earlier;
+        }
+        columns.sort_unstable();
+        columns.dedup();
+        columns
+    }
+
     fn apply(&self, x: Inputs<'_>, out: &mut Values) {
         let rows = x.rows();
         out.numbers.resize(rows * self.products.len(), 0.0);

@@ -14,6 +14,7 @@ use super::comparison::Comparison;
 use super::search::{Objective, Search, Strategy};
 use super::{Status, Trial};
 use crate::block::Block;
+use crate::explain::Explainer;
 use crate::learner::{FeatureKind, Learner, Shape, Weights, row_weight, row_weights};
 use crate::metric::log_loss;
 use crate::snapshot::{SnapshotError, decode, encode};
@@ -423,6 +424,10 @@ impl Learner for Race {
 
     fn weights(&self) -> Vec<Weights> {
         self.leader().map(|leader| leader.weights()).unwrap_or_default()
+    }
+
+    fn explainer(&self) -> Option<Box<dyn Explainer>> {
+        self.leader().and_then(|leader| leader.explainer())
     }
 
     fn trials(&self) -> Vec<Trial> {

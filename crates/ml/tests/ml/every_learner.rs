@@ -32,7 +32,7 @@ fn for_each(test: impl Fn(&'static LearnerDef, &arrow::datatypes::DataType)) {
 }
 
 /// How many of two numbers and a text a learner takes.
-fn inputs_of(def: &LearnerDef) -> usize {
+pub(crate) fn inputs_of(def: &LearnerDef) -> usize {
     match (def.tasks, def.features.sparse || def.features.categories) {
         ([Task::ChangeDetection], _) => 1,
         (_, false) => 2,
@@ -77,7 +77,7 @@ fn labels(label: &arrow::datatypes::DataType, values: &[f64]) -> ArrayRef {
 }
 
 /// Rows whose label can be learned from the numbers and the text. Where the learner takes missing values, some are.
-fn rows(def: &LearnerDef, label: &arrow::datatypes::DataType, seed: u64, count: usize) -> RecordBatch {
+pub(crate) fn rows(def: &LearnerDef, label: &arrow::datatypes::DataType, seed: u64, count: usize) -> RecordBatch {
     let mut random = Pcg64Mcg::seed_from_u64(seed);
     let (mut xs, mut ys, mut kinds, mut targets) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for row in 0..count {

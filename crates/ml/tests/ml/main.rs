@@ -5,6 +5,7 @@ mod calibration;
 mod declared;
 mod encoders;
 mod every_learner;
+mod explaining;
 mod faults;
 mod gradient_boosting;
 mod keyed;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::member::{Answer, Member, Saved};
 use super::settings::Settings;
 use crate::block::Block;
+use crate::explain::{Ensemble, Explainer, Forest};
 use crate::learner::poisson::Poisson;
 use crate::learner::tree::Tree;
 use crate::learner::{FeatureKind, Learner, Shape};
@@ -122,6 +123,11 @@ impl<T: Tree + 'static> Learner for Bagging<T> {
             (&member.votes[row * width..(row + 1) * width], member.weights[row])
         };
         self.count(y.len(), vote, scores);
+    }
+
+    fn explainer(&self) -> Option<Box<dyn Explainer>> {
+        let trees = self.members.iter().map(|member| (member.vote_weight(&self.settings), member.tree.explained()));
+        Some(Box::new(Forest(Ensemble::mean_of(trees.collect()))))
     }
 
     fn set_classes(&mut self, classes: usize) {

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::settings::Settings;
 use crate::block::Row;
+use crate::explain::{Ensemble, Explainer, Forest};
 use crate::learner::FeatureKind;
 use crate::learner::poisson::Poisson;
 use crate::learner::row_model::RowModel;
@@ -124,6 +125,11 @@ impl RowModel for Boosting {
             lambda = lambda.clamp(LAMBDA.0, LAMBDA.1);
         }
         settle(scores);
+    }
+
+    fn explainer(&self) -> Option<Box<dyn Explainer>> {
+        let trees = self.trees.iter().enumerate().map(|(number, tree)| (self.vote_weight(number), tree.explained()));
+        Some(Box::new(Forest(Ensemble::mean_of(trees.collect()))))
     }
 
     fn state(&self) -> impl Serialize {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::settings::Settings;
 use crate::block::Row;
 use crate::drift::{Adwin, AdwinSettings, Detector};
+use crate::explain::{Ensemble, Explainer, Forest};
 use crate::learner::FeatureKind;
 use crate::learner::poisson::Poisson;
 use crate::learner::row_model::RowModel;
@@ -109,6 +110,11 @@ impl RowModel for Leveraging {
         if risen {
             self.replace_worst();
         }
+    }
+
+    fn explainer(&self) -> Option<Box<dyn Explainer>> {
+        let trees = self.trees.iter().map(|tree| (1.0, tree.explained()));
+        Some(Box::new(Forest(Ensemble::mean_of(trees.collect()))))
     }
 
     fn state(&self) -> impl Serialize {

@@ -118,7 +118,7 @@ impl<T: Tree> Member<T> {
     }
 
     /// How much its vote counts: the more the less it errs, if it has shown that.
-    fn vote_weight(&self, settings: &Settings) -> f64 {
+    pub(super) fn vote_weight(&self, settings: &Settings) -> f64 {
         let Watch { seen, errors, .. } = self.watch;
         match self.answer {
             _ if !settings.weighted_votes || seen <= 0.0 => 1.0,

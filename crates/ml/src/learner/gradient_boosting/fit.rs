@@ -6,7 +6,9 @@ use super::bins::{BINS_MAX, Column, category_bin};
 use super::grow::{Gradient, Grower, Reached};
 use super::rows::Rows;
 use super::settings::Settings;
-use super::tree::Tree;
+use super::tree::{Asked, Tree};
+use crate::block::Row;
+use crate::explain::{self, Ensemble, Explained, Explainer, Predicted};
 use crate::learner::FeatureKind;
 use crate::spread::{Spread, each};
 
@@ -144,18 +146,7 @@ impl Boosted {
     /// Writes the scores of a row: probabilities of classes, or the number.
     pub(super) fn predict(&self, x: &[f64], scratch: &mut Scratch, scores: &mut [f64]) {
         let Scratch { features, sums } = scratch;
-        let x = if self.categories.iter().all(|categories| categories.is_empty()) {
-            x
-        } else {
-            features.clear();
-            features.extend_from_slice(x);
-            for (value, categories) in features.iter_mut().zip(&self.categories) {
-                if !categories.is_empty() {
-                    *value = f64::from(category_bin(categories, *value));
-                }
-            }
-            &features[..]
-        };
+        let x = in_bins(x, &self.categories, features);
         sums.clear();
         sums.extend_from_slice(&self.start);
         for round in self.trees.chunks_exact(self.start.len().max(1)) {
@@ -181,6 +172,18 @@ impl Boosted {
                 scores[*class as usize] = left * libm::exp(sum - log_sum);
             }
         }
+    }
+
+    /// What explains its predictions.
+    pub(super) fn explainer(&self) -> Binned {
+        let outputs = self.start.len();
+        let score = |(output, start): (usize, &f64)| {
+            let trees = self.trees.iter().skip(output).step_by(outputs);
+            Ensemble::new(*start, trees.map(|tree| (1.0, tree.explained())).collect())
+        };
+        let scores = self.start.iter().enumerate().map(score).collect();
+        let boosted = explain::Boosted::new(self.classes.clone(), scores);
+        Binned { boosted, categories: self.categories.clone() }
     }
 
     /// Whether it can be asked of rows of these features, of so many classes; none for a number.
@@ -216,6 +219,39 @@ impl Boosted {
         let categories = self.categories.iter().map(|categories| 16 + size_of_val(&**categories));
         trees.sum::<usize>() + categories.sum::<usize>() + 8 * self.start.capacity() + 16 * self.shares.capacity()
     }
+}
+
+/// Explains trees that are asked of bins of categories.
+#[derive(Debug)]
+pub(super) struct Binned {
+    boosted: explain::Boosted<Asked>,
+    categories: Vec<Box<[f64]>>,
+}
+
+impl Explainer for Binned {
+    fn explain(&self, x: Row<'_>, predicted: Predicted, explained: &mut Explained) -> bool {
+        let mut features = std::mem::take(&mut explained.features);
+        let in_bins = in_bins(x.dense, &self.categories, &mut features);
+        let is_explained = self.boosted.explain_by(x, in_bins, predicted.class, explained);
+        explained.features = features;
+        is_explained
+    }
+}
+
+/// Features with categories as their bins, in the buffer where there are categories.
+#[inline]
+fn in_bins<'a>(x: &'a [f64], categories: &[Box<[f64]>], features: &'a mut Vec<f64>) -> &'a [f64] {
+    if categories.iter().all(|categories| categories.is_empty()) {
+        return x;
+    }
+    features.clear();
+    features.extend_from_slice(x);
+    for (value, categories) in features.iter_mut().zip(categories) {
+        if !categories.is_empty() {
+            *value = f64::from(category_bin(categories, *value));
+        }
+    }
+    features
 }
 
 /// Buffers for one row.

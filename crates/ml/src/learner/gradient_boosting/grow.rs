@@ -155,7 +155,7 @@ impl<'a> Grower<'a> {
         self.order.extend(0..gradients.len() as u32);
         let mut sums = Sums::default();
         gradients.iter().for_each(|gradient| sums.add(*gradient));
-        let mut tree = Tree { nodes: vec![Node::Leaf(0.0)], sets: Vec::new() };
+        let mut tree = Tree { nodes: vec![Node::Leaf(0.0)], sets: Vec::new(), facts: vec![0.0] };
         let mut root = Open { node: 0, begin: 0, end: gradients.len(), sums, depth: 0, histograms: None, best: None };
         if self.may_split(&root) {
             root.histograms = self.free.pop();
@@ -184,6 +184,7 @@ impl<'a> Grower<'a> {
         for leaf in leaves {
             let value = self.settings.learning_rate * leaf.sums.step(self.settings.l2);
             tree.nodes[leaf.node] = Node::Leaf(value);
+            tree.facts[leaf.node] = leaf.sums.rows as f64;
             reached.push(Reached { begin: leaf.begin, end: leaf.end, value });
             self.free.extend(leaf.histograms);
         }
@@ -215,6 +216,8 @@ impl<'a> Grower<'a> {
             }
         };
         tree.nodes.extend([Node::Leaf(0.0); 2]);
+        tree.facts[leaf.node] = best.gain;
+        tree.facts.extend([0.0; 2]);
 
         let middle = leaf.begin + self.partition(leaf.begin..leaf.end, &column.rows, &best.set);
         let branch = |number: usize, begin, end, sums| Open {

@@ -42,6 +42,7 @@ use super::row_model::{ByRow, RowModel};
 use super::{FeatureKind, Features, LearnerDef, Shape};
 use crate::Task;
 use crate::block::Row;
+use crate::explain::{Constant, Explainer};
 use crate::snapshot::SnapshotError;
 use crate::spread::{InTurn, Spread};
 use fit::{Boosted, Scratch, TARGET_MAX};
@@ -187,6 +188,14 @@ impl RowModel for GradientBoosting {
         if self.learned.rows >= self.settings.min_rows && self.learned.rows > self.learned.rows_fitted {
             self.fit();
         }
+    }
+
+    /// Before trees are fitted there is one prediction for all rows, and nothing to explain of it.
+    fn explainer(&self) -> Option<Box<dyn Explainer>> {
+        Some(match &self.learned.boosted {
+            Some(boosted) => Box::new(boosted.explainer()),
+            None => Box::new(Constant),
+        })
     }
 
     fn state(&self) -> impl Serialize {

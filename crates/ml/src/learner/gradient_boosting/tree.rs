@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::explain::tree::{self, Part, Question, ShapTree};
+
 /// Bins that go to the first branch, a bit each.
 pub(super) type BinSet = [u64; 4];
 
@@ -30,6 +32,39 @@ pub(super) enum Node {
 pub(super) struct Tree {
     pub(super) nodes: Vec<Node>,
     pub(super) sets: Vec<BinSet>,
+    /// Of each leaf how many rows came to it, of each split its gain.
+    pub(super) facts: Vec<f64>,
+}
+
+/// What a split asks.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Asked {
+    AtMost { feature: u32, threshold: f64, missing_first: bool },
+    Among { feature: u32, set: BinSet },
+}
+
+impl Question for Asked {
+    fn feature(&self) -> u32 {
+        match self {
+            Self::AtMost { feature, .. } | Self::Among { feature, .. } => *feature,
+        }
+    }
+
+    fn branches(&self) -> u32 {
+        2
+    }
+
+    #[inline]
+    fn branch(&self, x: &[f64]) -> u32 {
+        let is_first = match self {
+            Self::AtMost { feature, threshold, missing_first } => {
+                let value = x[*feature as usize];
+                value <= *threshold || (*missing_first && value.is_nan())
+            }
+            Self::Among { feature, set } => holds(set, x[*feature as usize] as u8),
+        };
+        u32::from(!is_first)
+    }
 }
 
 impl Tree {
@@ -52,6 +87,20 @@ impl Tree {
         }
     }
 
+    /// It as it is explained.
+    pub(super) fn explained(&self) -> ShapTree<Asked> {
+        let part = |(node, fact): (&Node, &f64)| match *node {
+            Node::Leaf(value) => Part::Leaf(tree::Leaf { values: [value].into(), terms: Box::default(), cover: *fact }),
+            Node::AtMost { feature, threshold, missing_first, first } => {
+                Part::Split(Asked::AtMost { feature, threshold, missing_first }, first)
+            }
+            Node::Among { feature, set, first } => {
+                Part::Split(Asked::Among { feature, set: self.sets[set as usize] }, first)
+            }
+        };
+        ShapTree::new(self.nodes.iter().zip(&self.facts).map(part).collect())
+    }
+
     /// Whether it is a tree that can be asked of rows this wide.
     pub(super) fn fits(&self, width: usize) -> bool {
         let is_there = |at: usize, feature: u32, first: u32| {
@@ -63,11 +112,16 @@ impl Tree {
             Node::AtMost { feature, threshold, first, .. } => !threshold.is_nan() && is_there(at, *feature, *first),
             Node::Among { feature, set, first } => (*set as usize) < self.sets.len() && is_there(at, *feature, *first),
         };
-        !self.nodes.is_empty() && self.nodes.iter().enumerate().all(fits)
+        !self.nodes.is_empty()
+            && self.nodes.iter().enumerate().all(fits)
+            && self.facts.len() == self.nodes.len()
+            && self.facts.iter().all(|fact| *fact >= 0.0 && fact.is_finite())
     }
 
     /// Bytes of memory beyond its own size.
     pub(super) fn heap_bytes(&self) -> usize {
-        self.nodes.capacity() * size_of::<Node>() + self.sets.capacity() * size_of::<BinSet>()
+        self.nodes.capacity() * size_of::<Node>()
+            + self.facts.capacity() * size_of::<f64>()
+            + self.sets.capacity() * size_of::<BinSet>()
     }
 }

@@ -13,6 +13,7 @@ use super::single::{clipped, squared_norm};
 use super::state::{LANES, State};
 use crate::Result;
 use crate::block::{Block, Row};
+use crate::explain::{Explainer, Linear};
 use crate::learner::{Learner, Weights, row_weight};
 
 /// What the scores of a row mean, and which way to move them.
@@ -316,6 +317,10 @@ impl<M: Scheme, O: Optimizer<SLOTS>, const SLOTS: usize> Learner for Multiclass<
 
     fn weights(&self) -> Vec<Weights> {
         self.state.weights()
+    }
+
+    fn explainer(&self) -> Option<Box<dyn Explainer>> {
+        Some(Box::new(Linear::new(self.state.weights(), false)))
     }
 
     fn state_bytes(&self) -> usize {

@@ -12,6 +12,7 @@ use super::settings::Settings;
 use super::state::{State, dot};
 use crate::Result;
 use crate::block::{Block, Row};
+use crate::explain::{Explainer, Linear};
 use crate::learner::{Learner, Weights, row_weight};
 
 /// A linear model with one score a row, for a loss and an optimizer. Generic over both, so that nothing is looked up
@@ -318,6 +319,11 @@ impl<L: Loss, O: Optimizer<SLOTS>, const SLOTS: usize> Learner for Single<L, O, 
 
     fn weights(&self) -> Vec<Weights> {
         self.state.weights()
+    }
+
+    fn explainer(&self) -> Option<Box<dyn Explainer>> {
+        // Classes are counted where there are two.
+        Some(Box::new(Linear::new(self.state.weights(), !self.state.counts.is_empty())))
     }
 
     fn state_bytes(&self) -> usize {

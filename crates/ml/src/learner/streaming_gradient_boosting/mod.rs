@@ -35,6 +35,7 @@ use super::row_model::{RowModel, alike};
 use super::tree::{self, GrownRegressor, RegressionTree, RegressorScratch, RegressorSettings, Size, Subspace, Tree};
 use super::{FeatureKind, Features, Learner, LearnerDef, Shape, row_weight};
 use crate::block::{Block, Row};
+use crate::explain::{Boosted, Ensemble, Explainer};
 use crate::snapshot::{SnapshotError, decode, encode};
 use crate::spread::{InTurn, Spread, each};
 use crate::{Error, Result, Task};
@@ -514,6 +515,15 @@ impl Learner for StreamingGradientBoosting {
             }
         }
         self.take(batch, begin..y.len(), said, scores);
+    }
+
+    fn explainer(&self) -> Option<Box<dyn Explainer>> {
+        let steps = || self.groups.iter().flat_map(|group| &group.steps);
+        let score = |score: usize| {
+            let trees = steps().filter_map(|step| Some((self.rate, step.trees.get(score)?.explained())));
+            Ensemble::new(self.start.mean, trees.collect())
+        };
+        Some(Box::new(Boosted::new(self.classes.clone(), (0..self.width()).map(score).collect())))
     }
 
     fn set_classes(&mut self, classes: usize) {

@@ -21,6 +21,7 @@ use super::settings::Settings;
 use super::split::Contest;
 use crate::block::Row;
 use crate::drift::{Adwin, AdwinSettings, Detector};
+use crate::explain::{Ensemble, Explainer, Forest};
 use crate::learner::FeatureKind;
 use crate::learner::bayes::Columns;
 use crate::learner::poisson::Poisson;
@@ -305,6 +306,14 @@ impl RowModel for AdaptiveTree {
 
     fn learn(&mut self, x: Row<'_>, y: f64, weight: f64, scratch: &mut Scratch) {
         self.learn_row(x.dense, y as usize, weight, scratch);
+    }
+
+    /// Of the tree without its alternates: which of them vote depends on the row.
+    fn explainer(&self) -> Option<Box<dyn Explainer>> {
+        let GrownAdaptive { classes, nodes, .. } = &self.grown;
+        let none = || Leaf::new(Vec::new(), 0, None).explained(*classes);
+        let tree = nodes.explained(|node| node.leaf.as_ref().map_or_else(none, |leaf| leaf.explained(*classes)));
+        Some(Box::new(Forest(Ensemble::mean_of(vec![(1.0, tree)]))))
     }
 
     fn state(&self) -> impl Serialize {

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::split::Split;
+use crate::explain::tree::{self, Part, ShapTree};
 use crate::snapshot::SnapshotError;
 
 /// A node.
@@ -83,6 +84,15 @@ impl<T> Arena<T> {
     /// How many nodes there are.
     pub(super) fn len(&self) -> usize {
         self.0.len()
+    }
+
+    /// The tree as it is explained, without alternates, of what its leaves know.
+    pub(super) fn explained(&self, leaf: impl Fn(&T) -> tree::Leaf) -> ShapTree<Split> {
+        let part = |node: &Node<T>| match node.split {
+            Some((split, first)) => Part::Split(split, first),
+            None => Part::Leaf(leaf(&node.data)),
+        };
+        ShapTree::new(self.0.iter().map(part).collect())
     }
 
     /// Drops what was cut.

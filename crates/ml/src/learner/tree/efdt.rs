@@ -17,6 +17,7 @@ use super::observer::Observed;
 use super::settings::Settings;
 use super::split::{Contest, Question, Split};
 use crate::block::Row;
+use crate::explain::{Ensemble, Explainer, Forest};
 use crate::learner::FeatureKind;
 use crate::learner::bayes::Columns;
 use crate::learner::row_model::RowModel;
@@ -179,6 +180,12 @@ impl RowModel for Efdt {
         let leaf = &self.grown.nodes.at(self.grown.nodes.leaf(0, x.dense)).data;
         let guess = leaf.predict(x.dense, &self.columns, &self.settings, true, scratch.numbers(), scores);
         self.learn_with(x.dense, y as usize, weight, guess, scratch);
+    }
+
+    fn explainer(&self) -> Option<Box<dyn Explainer>> {
+        let GrownEfdt { classes, nodes, .. } = &self.grown;
+        let tree = nodes.explained(|leaf| leaf.explained(*classes));
+        Some(Box::new(Forest(Ensemble::mean_of(vec![(1.0, tree)]))))
     }
 
     fn state(&self) -> impl Serialize {

@@ -23,6 +23,7 @@ use super::regression_leaf::{RegressionLeaf, RegressorScratch, share_memory};
 use super::settings::{ChangeSettings, RegressorSettings};
 use crate::block::Row;
 use crate::drift::{Change, Detector, PageHinkley};
+use crate::explain::{Ensemble, Explainer, Forest};
 use crate::learner::FeatureKind;
 use crate::learner::bayes::Columns;
 use crate::learner::row_model::RowModel;
@@ -261,6 +262,12 @@ impl RowModel for FimtDd {
 
     fn learn_predict(&mut self, x: Row<'_>, y: f64, weight: f64, scratch: &mut RegressorScratch, scores: &mut [f64]) {
         scores[0] = self.learn_row(x.dense, y, weight, scratch);
+    }
+
+    fn explainer(&self) -> Option<Box<dyn Explainer>> {
+        let none = RegressionLeaf::new(&self.columns, None, 0, &self.settings);
+        let leaf = |node: &Watched| node.leaf.as_ref().unwrap_or(&none).explained(&self.columns, &self.settings);
+        Some(Box::new(Forest(Ensemble::mean_of(vec![(1.0, self.grown.nodes.explained(leaf))]))))
     }
 
     fn state(&self) -> impl Serialize {

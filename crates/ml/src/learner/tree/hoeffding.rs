@@ -20,8 +20,10 @@ use super::leaf::{Guess, Leaf, Scratch};
 use super::nodes::{Nodes, Place};
 use super::observer::Observed;
 use super::settings::Settings;
-use super::split::Contest;
+use super::split::{Contest, Split};
 use crate::block::Row;
+use crate::explain::tree::ShapTree;
+use crate::explain::{Ensemble, Explainer, Forest};
 use crate::learner::FeatureKind;
 use crate::learner::bayes::Columns;
 use crate::learner::row_model::RowModel;
@@ -243,6 +245,10 @@ impl RowModel for HoeffdingTree {
         self.learn_at(place, x.dense, y as usize, weight, guess, scratch);
     }
 
+    fn explainer(&self) -> Option<Box<dyn Explainer>> {
+        Some(Box::new(Forest(Ensemble::mean_of(vec![(1.0, self.explained())]))))
+    }
+
     fn state(&self) -> impl Serialize {
         &self.grown
     }
@@ -280,5 +286,10 @@ impl Tree for HoeffdingTree {
 
     fn grown(&self) -> &Grown {
         &self.grown
+    }
+
+    fn explained(&self) -> ShapTree<Split> {
+        let Grown { classes, nodes, leaves, .. } = &self.grown;
+        nodes.explained(|leaf| leaves[leaf].explained(*classes))
     }
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::observer::Observed;
 use super::settings::{LeafPrediction, Settings};
+use crate::explain::tree;
 use crate::learner::FeatureKind;
 use crate::learner::bayes::Columns;
 
@@ -95,6 +96,13 @@ impl Leaf {
             let count = self.counts.get(class).copied().unwrap_or(0.0);
             *probability = if weight > 0.0 { count / weight } else { 1.0 / classes as f64 };
         }
+    }
+
+    /// The leaf as it is explained: it says the share of each class.
+    pub(super) fn explained(&self, classes: usize) -> tree::Leaf {
+        let mut values = vec![0.0; classes];
+        self.shares(&mut values);
+        tree::Leaf { values: values.into(), terms: Box::default(), cover: self.weight() }
     }
 
     /// Writes the probabilities of a row. `both`: also says what the way of predicting that is not used would say.

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::explain::tree::Term;
 use crate::learner::bayes::Gaussians;
 
 /// Beyond this many deviations numbers are cut.
@@ -42,6 +43,17 @@ impl LinearModel {
     #[inline]
     pub(super) fn predict(&self, standard: &[f64]) -> f64 {
         self.intercept + self.weights.iter().zip(standard).map(|(weight, x)| weight * x).sum::<f64>()
+    }
+
+    /// What it says of mean numbers, and the part of each number, by the features that they are.
+    pub(super) fn parts(&self, gaussians: &Gaussians, features: &[u32]) -> (f64, Box<[Term]>) {
+        let part = |(i, (feature, weight)): (usize, (&u32, &f64))| {
+            let (mean, variance) = gaussians.mean_and_variance(i);
+            let deviation = variance.sqrt();
+            let part = Term { feature: *feature, weight: weight / deviation, mean, most: DEVIATIONS_MAX * deviation };
+            (variance > 0.0).then_some(part)
+        };
+        (self.intercept, features.iter().zip(&self.weights).enumerate().filter_map(part).collect())
     }
 
     /// Moves towards a target. `rate` is below 2, and a row's weight moves at most as far as weight 1.

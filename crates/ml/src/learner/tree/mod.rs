@@ -38,6 +38,7 @@ mod split;
 use super::row_model::{ByRow, RowModel};
 use super::{Features, LearnerDef};
 use crate::Task;
+use crate::explain::tree::ShapTree;
 use adaptive::AdaptiveTree;
 use efdt::Efdt;
 use fimt_dd::FimtDd;
@@ -46,6 +47,7 @@ pub(super) use leaf::{Scratch, largest};
 pub(super) use regression_leaf::RegressorScratch;
 pub(super) use regressor::{GrownRegressor, RegressionTree};
 pub(super) use settings::{BOOSTED, CAREFUL, EAGER, GROWTH, REGRESSOR, RegressorSettings, Settings};
+pub(super) use split::Split;
 
 /// A tree that an ensemble can have as a member.
 pub(super) trait Tree: RowModel {
@@ -54,6 +56,9 @@ pub(super) trait Tree: RowModel {
 
     /// All that it has learned.
     fn grown(&self) -> &Self::State;
+
+    /// It as it is explained: a probability a class, or the number.
+    fn explained(&self) -> ShapTree<Split>;
 }
 
 const MERGE: &str = "not at all: trees that have split differently have no common shape";

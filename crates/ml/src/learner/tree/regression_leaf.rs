@@ -10,6 +10,7 @@ use super::linear::LinearModel;
 use super::moments::Moments;
 use super::settings::RegressorSettings;
 use super::split::{Question, Split};
+use crate::explain::tree;
 use crate::learner::FeatureKind;
 use crate::learner::bayes::{Columns, Gaussians};
 
@@ -179,12 +180,26 @@ impl RegressionLeaf {
     #[inline]
     pub(super) fn predict(&self, settings: &RegressorSettings, scratch: &RegressorScratch) -> f64 {
         let (mean, linear) = self.answers(&scratch.standard);
+        if self.is_linear(settings) { linear } else { mean }
+    }
+
+    /// Whether it predicts by its linear model.
+    #[inline]
+    fn is_linear(&self, settings: &RegressorSettings) -> bool {
         match settings.leaf_model {
-            LeafModel::Mean => mean,
-            LeafModel::Linear => linear,
-            LeafModel::Adaptive if self.linear_error < self.mean_error => linear,
-            LeafModel::Adaptive => mean,
+            LeafModel::Mean => false,
+            LeafModel::Linear => true,
+            LeafModel::Adaptive => self.linear_error < self.mean_error,
         }
+    }
+
+    /// The leaf as it is explained.
+    pub(super) fn explained(&self, all: &Columns, settings: &RegressorSettings) -> tree::Leaf {
+        let (value, terms) = match self.is_linear(settings) {
+            true => self.linear.parts(&self.gaussians, &all.numbers),
+            false => (self.targets.mean, Box::default()),
+        };
+        tree::Leaf { values: [value].into(), terms, cover: self.targets.weight }
     }
 
     /// What it predicts by its mean and by its linear model.

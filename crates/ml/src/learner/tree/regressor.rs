@@ -17,7 +17,10 @@ use super::hoeffding::{Subspace, is_time_to_count};
 use super::nodes::{Nodes, Place};
 use super::regression_leaf::{RegressionLeaf, RegressorScratch, share_memory};
 use super::settings::RegressorSettings;
+use super::split::Split;
 use crate::block::Row;
+use crate::explain::tree::ShapTree;
+use crate::explain::{Ensemble, Explainer, Forest};
 use crate::learner::FeatureKind;
 use crate::learner::bayes::Columns;
 use crate::learner::row_model::RowModel;
@@ -133,6 +136,10 @@ impl RowModel for RegressionTree {
         self.learn_at(place, x.dense, y, weight, scratch);
     }
 
+    fn explainer(&self) -> Option<Box<dyn Explainer>> {
+        Some(Box::new(Forest(Ensemble::mean_of(vec![(1.0, self.explained())]))))
+    }
+
     fn state(&self) -> impl Serialize {
         &self.grown
     }
@@ -161,5 +168,10 @@ impl Tree for RegressionTree {
 
     fn grown(&self) -> &GrownRegressor {
         &self.grown
+    }
+
+    fn explained(&self) -> ShapTree<Split> {
+        let GrownRegressor { nodes, leaves, .. } = &self.grown;
+        nodes.explained(|leaf| leaves[leaf].explained(&self.columns, &self.settings))
     }
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::class_histogram::ClassHistogram;
 use super::observer::Observed;
 use super::settings::{NumericObserver, Settings};
+use crate::explain::tree::Question as Asks;
 use crate::learner::bayes::{Columns, Evidence};
 
 /// Most branches of one split.
@@ -23,7 +24,7 @@ pub(super) enum Question {
 
 /// A question about a feature.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub(super) struct Split {
+pub(in crate::learner) struct Split {
     pub(super) question: Question,
     pub(super) feature: u32,
     /// Where rows go whose feature is missing, or a category that has no branch: to the branch with most rows.
@@ -58,6 +59,21 @@ impl Split {
         (self.feature as usize) < width
             && self.missing < self.branches()
             && (1..=BRANCHES_MAX as u32).contains(&self.branches())
+    }
+}
+
+impl Asks for Split {
+    fn feature(&self) -> u32 {
+        self.feature
+    }
+
+    fn branches(&self) -> u32 {
+        Self::branches(self)
+    }
+
+    #[inline]
+    fn branch(&self, x: &[f64]) -> u32 {
+        Self::branch(self, x)
     }
 }
 
