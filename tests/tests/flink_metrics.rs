@@ -61,6 +61,9 @@ fn calls(def: &MetricDef) -> Vec<String> {
         [Argument::Class, Argument::Class] => &["y, p", "yn, pn", "yt, pt"],
         [Argument::Class, Argument::Cluster] => &["y, pn", "yt, pn", "yn, pt"],
         [Argument::Binary, Argument::Score] => &["y, s", "yb, s"],
+        [Argument::Sample, Argument::Number] => &["y, a", "yb, b"],
+        [Argument::Sample, Argument::Category] => &["y, p", "yb, pn", "y, pt"],
+        [Argument::Sample, Argument::Value] => &["y, p", "yb, pt", "y, a"],
         [Argument::Number, Argument::Number] => &["a, b"],
         other => panic!("{}: a call with {other:?} is to be added here", def.name),
     };

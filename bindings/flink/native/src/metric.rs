@@ -185,6 +185,8 @@ mod tests {
         let (columns, forms): ([ArrayRef; 2], _) = match words[..] {
             ["class", "class" | "cluster"] => ([texts(0), texts(1)], "text text"),
             ["label", "score"] => ([Arc::new(flags), numbers(0)], "boolean number"),
+            ["sample", "number" | "value"] => ([Arc::new(flags), numbers(0)], "boolean number"),
+            ["sample", "category"] => ([Arc::new(flags), texts(0)], "boolean text"),
             ["number", "number"] => ([numbers(0), numbers(1)], "number number"),
             _ => panic!("{words:?}: rows of such columns are to be added here"),
         };

@@ -130,6 +130,9 @@ fn form(metric: &MetricDef) -> String {
         Argument::Binary => "label",
         Argument::Score => "score DOUBLE",
         Argument::Number => "number DOUBLE",
+        Argument::Sample => "sample",
+        Argument::Category => "category",
+        Argument::Value => "value",
     };
     let mut arguments: Vec<&str> = metric.arguments.iter().map(argument).collect();
     if !metric.parameters.is_empty() {

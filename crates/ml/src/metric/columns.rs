@@ -122,7 +122,11 @@ impl<'a> Batch<'a> {
         let integers = self.integers(place)?;
         self.try_for_each(|row| match integers[row] {
             0 | 1 => Ok(()),
-            other => Err(self.fault(place, row, format!("the label is {other}; expected 0 or 1, or BOOLEAN"))),
+            other => Err(self.fault(
+                place,
+                row,
+                format!("the {} is {other}; expected 0 or 1, or BOOLEAN", self.names[place]),
+            )),
         })?;
         Ok(BooleanBuffer::collect_bool(self.rows, |row| integers[row] == 1))
     }

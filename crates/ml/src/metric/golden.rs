@@ -125,5 +125,7 @@ fn equals_scikit_learn() {
     }
     assert!(checked > 1000, "{checked} values");
     let tested = |name: &str| VALUES.lines().any(|line| line.split(';').nth(2) == Some(name));
-    METRICS.iter().for_each(|metric| assert!(tested(metric.name), "{} has no reference value", metric.name));
+    // Distances have references of their own.
+    let here = METRICS.iter().filter(|metric| DISTANCES.iter().all(|distance| distance.metric.name != metric.name));
+    here.for_each(|metric| assert!(tested(metric.name), "{} has no reference value", metric.name));
 }

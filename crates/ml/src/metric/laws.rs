@@ -99,6 +99,17 @@ fn calls() -> impl Strategy<Value = Call> {
                 let label = rows.iter().map(|row| row.0.map(|class| class % 2));
                 vec![classes(label, kind % 2), probabilities(&rows)]
             }
+            [Argument::Sample, value] => {
+                let sample = classes(rows.iter().map(|row| row.0.map(|class| class % 2)), kind % 2);
+                let categories = *value == Argument::Category || *value == Argument::Value && kind > 1;
+                vec![
+                    sample,
+                    match categories {
+                        true => classes(rows.iter().map(|row| row.1), kind),
+                        false => Arc::new(rows.iter().map(|row| row.2).collect::<Float64Array>()) as ArrayRef,
+                    },
+                ]
+            }
             _ => vec![
                 Arc::new(rows.iter().map(|row| row.2).collect::<Float64Array>()) as ArrayRef,
                 Arc::new(rows.iter().map(|row| row.3).collect::<Float64Array>()) as ArrayRef,
@@ -382,6 +393,28 @@ fn errors_say_what_is_wrong() {
             "row 1, column 'predicted': inf is not a finite number",
         ),
         ("ML_MAE", vec![], &flags, doubles([1.0, 2.0]), "column 'label' has type Boolean; expected a number"),
+        (
+            "ML_KOLMOGOROV_SMIRNOV",
+            vec![],
+            &flags,
+            doubles([1.0, f64::NAN]),
+            "row 1, column 'value': NaN is not a finite number",
+        ),
+        ("ML_WASSERSTEIN", vec![], &flags, texts.clone(), "column 'value' has type Utf8; expected a number"),
+        (
+            "ML_PSI",
+            vec![],
+            &integers,
+            doubles([1.0, 2.0]),
+            "row 1, column 'sample': the sample is 2; expected 0 or 1, or BOOLEAN",
+        ),
+        (
+            "ML_L_INFINITY",
+            vec![],
+            &flags,
+            doubles([1.0, 2.0]),
+            "column 'value' has type Float64; expected a class: BOOLEAN, an integer or STRING",
+        ),
     ];
     for (name, parameters, label, second, expected) in updates {
         let mut metric = (find(name).unwrap().make)(parameters).unwrap();
@@ -408,6 +441,12 @@ fn errors_say_what_is_wrong() {
             "ML_APPROX_ROC_AUC",
             number(1.5),
             "ML_APPROX_ROC_AUC: parameter 'bins' is 1.5; expected a whole number from 2 to 1048576",
+        ),
+        ("ML_PSI", number(1.0), "ML_PSI: parameter 'bins' is 1; expected a whole number from 2 to 10000"),
+        (
+            "ML_WASSERSTEIN",
+            number(2.0),
+            "ML_WASSERSTEIN: 2 is an argument too many; after the columns it takes nothing",
         ),
     ];
     for (name, parameters, expected) in makes {
@@ -443,6 +482,12 @@ fn strangers_do_not_merge() {
     eight.update(&[flags.clone(), half.clone()]).unwrap();
     let error = (ML_APPROX_ROC_AUC.make)(&[]).unwrap().merge(&eight.save()).unwrap_err().to_string();
     assert_eq!(error, "cannot merge: one histogram has 1024 bins, the other 8");
+    let (mut of_numbers, mut of_categories) = ((ML_PSI.make)(&[]).unwrap(), (ML_PSI.make)(&[]).unwrap());
+    of_numbers.update(&[flags.clone(), half.clone()]).unwrap();
+    of_categories.update(&[flags.clone(), texts.clone()]).unwrap();
+    let error = "cannot merge: one state has numbers, the other categories";
+    assert_eq!(of_numbers.merge(&of_categories.save()).unwrap_err().to_string(), error);
+    assert_eq!(of_categories.merge(&of_numbers.save()).unwrap_err().to_string(), error);
     let mut with = Evaluation::new(Task::Classification);
     with.update(&flags, &flags, Some(&half)).unwrap();
     let mut without = Evaluation::new(Task::Classification);

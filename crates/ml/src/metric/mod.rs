@@ -11,7 +11,7 @@
 //! | by pair     | [`ML_ADJUSTED_RAND`], [`ML_V_MEASURE`], …: of a class and a cluster               |
 //! | by class    | [`ML_ACCURACY`], [`ML_PRECISION`], [`ML_RECALL`], [`ML_F1`], [`ML_KAPPA`], …     |
 //! | fixed       | [`ML_APPROX_ROC_AUC`], [`ML_CALIBRATION_ERROR`]                                  |
-//! | by row      | [`ML_ROC_AUC`], [`ML_PR_AUC`]: 8 bytes each                                      |
+//! | by row      | [`ML_ROC_AUC`], [`ML_PR_AUC`]; distances of numbers, [`DISTANCES`]: 8 bytes each   |
 //!
 //! Those that are made of sums and counts have a form whose old rows fade, [`FADING_METRICS`]: there the order of rows does
 //! matter, and merging takes in the state of the rows that came after.
@@ -38,6 +38,7 @@ mod columns;
 mod confusion_matrix;
 mod contingency;
 mod counts;
+mod distance;
 mod evaluation;
 mod exact_sum;
 mod explained_variance;
@@ -70,6 +71,10 @@ pub use classes::ClassValue;
 pub use clustering::{ML_ADJUSTED_RAND, ML_COMPLETENESS, ML_HOMOGENEITY, ML_V_MEASURE};
 pub use confusion_matrix::{ConfusionMatrix, ConfusionRow};
 pub use counts::MAX_CLASSES;
+pub use distance::{
+    Counts, DEFAULT_BINS, DISTANCES, DistanceDef, ML_CHI_SQUARE, ML_JENSEN_SHANNON, ML_KOLMOGOROV_SMIRNOV,
+    ML_L_INFINITY, ML_PSI, ML_WASSERSTEIN, OfCategories, OfNumbers, Step,
+};
 pub use evaluation::Evaluation;
 pub use explained_variance::{ML_EXPLAINED_VARIANCE, ML_R2};
 pub use fading::{FADING_METRICS, why_not_fading};
@@ -89,19 +94,24 @@ pub static METRICS: &[&MetricDef] = &[
     &ML_BALANCED_ACCURACY,
     &ML_BRIER_SCORE,
     &ML_CALIBRATION_ERROR,
+    &ML_CHI_SQUARE,
     &ML_COMPLETENESS,
     &ML_EXPLAINED_VARIANCE,
     &ML_F1,
     &ML_FBETA,
     &ML_HOMOGENEITY,
+    &ML_JENSEN_SHANNON,
     &ML_KAPPA,
+    &ML_KOLMOGOROV_SMIRNOV,
     &ML_LOG_LOSS,
+    &ML_L_INFINITY,
     &ML_MAE,
     &ML_MAPE,
     &ML_MCC,
     &ML_MSE,
     &ML_PRECISION,
     &ML_PR_AUC,
+    &ML_PSI,
     &ML_R2,
     &ML_RECALL,
     &ML_RMSE,
@@ -109,6 +119,7 @@ pub static METRICS: &[&MetricDef] = &[
     &ML_SMAPE,
     &ML_SPECIFICITY,
     &ML_V_MEASURE,
+    &ML_WASSERSTEIN,
 ];
 
 /// The metric of this name, in any case of letters.
@@ -153,6 +164,12 @@ pub enum Argument {
     Score,
     /// A number: DOUBLE.
     Number,
+    /// Which of two samples a row is of, true in the study and false in the reference: BOOLEAN, or an integer 0 or 1.
+    Sample,
+    /// A category: BOOLEAN, an integer or text.
+    Category,
+    /// A number, or a category: BOOLEAN or text.
+    Value,
 }
 
 /// A measure that is being taken.

@@ -86,7 +86,7 @@ impl Scores {
     }
 
     #[inline]
-    fn add(&mut self, label: bool, score: f64) {
+    pub(super) fn add(&mut self, label: bool, score: f64) {
         if label { self.positives.push(key(score)) } else { self.negatives.push(key(score)) }
     }
 

@@ -43,16 +43,15 @@ impl MetricDef {
                 )))
             };
             coerced.push(match argument {
-                Argument::Class | Argument::Cluster | Argument::Binary => {
+                Argument::Class | Argument::Cluster | Argument::Binary | Argument::Sample | Argument::Category => {
+                    let two = matches!(argument, Argument::Binary | Argument::Sample);
                     let class = match data_type {
                         DataType::Boolean => DataType::Boolean,
                         DataType::Null => classes.clone().unwrap_or(DataType::Boolean),
                         t if t.is_integer() => DataType::Int64,
-                        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View if *argument != Argument::Binary => {
-                            DataType::Utf8
-                        }
-                        DataType::Dictionary(_, v) if v.is_string() && *argument != Argument::Binary => DataType::Utf8,
-                        _ if *argument == Argument::Binary => return refuse("BOOLEAN, or an integer 0 or 1"),
+                        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View if !two => DataType::Utf8,
+                        DataType::Dictionary(_, v) if v.is_string() && !two => DataType::Utf8,
+                        _ if two => return refuse("BOOLEAN, or an integer 0 or 1"),
                         _ => return refuse("a class: BOOLEAN, an integer or STRING"),
                     };
                     match (&classes, argument) {
@@ -66,6 +65,13 @@ impl MetricDef {
                 Argument::Score | Argument::Number => match data_type {
                     t if t.is_numeric() || *t == DataType::Null => DataType::Float64,
                     _ => return refuse("a number"),
+                },
+                Argument::Value => match data_type {
+                    t if t.is_numeric() || *t == DataType::Null => DataType::Float64,
+                    DataType::Boolean => DataType::Boolean,
+                    t if t.is_string() => DataType::Utf8,
+                    DataType::Dictionary(_, v) if v.is_string() => DataType::Utf8,
+                    _ => return refuse("a number, or a category: BOOLEAN or STRING"),
                 },
             });
         }
@@ -90,6 +96,9 @@ impl Argument {
             Self::Binary => "label",
             Self::Score => "score",
             Self::Number => "number",
+            Self::Sample => "sample",
+            Self::Category => "category",
+            Self::Value => "value",
         }
     }
 }
