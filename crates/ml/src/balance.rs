@@ -19,6 +19,7 @@ use rand_pcg::Pcg64Mcg;
 use serde::{Deserialize, Serialize};
 
 use crate::block::Block;
+use crate::explain::Explainer;
 use crate::learner::{FeatureKind, Learner, Weights, row_weight};
 use crate::snapshot::{SnapshotError, decode, encode};
 use crate::spread::Spread;
@@ -191,6 +192,10 @@ impl Learner for Balanced {
 
     fn weights(&self) -> Vec<Weights> {
         self.learner.weights()
+    }
+
+    fn explainer(&self) -> Option<Box<dyn Explainer>> {
+        self.learner.explainer()
     }
 
     fn trials(&self) -> Vec<Trial> {

@@ -18,7 +18,12 @@ use crate::Error;
 
 /// All metrics as aggregate functions.
 pub(crate) fn metric_functions() -> impl Iterator<Item = AggregateUDF> {
-    METRICS.iter().chain(FADING_METRICS).map(|def| AggregateUDF::new_from_impl(MetricFunction::new(def)))
+    METRICS.iter().chain(FADING_METRICS).map(|def| metric_function(def))
+}
+
+/// A metric as an aggregate function.
+pub(crate) fn metric_function(def: &'static MetricDef) -> AggregateUDF {
+    AggregateUDF::new_from_impl(MetricFunction::new(def))
 }
 
 /// A metric seen as an aggregate function.

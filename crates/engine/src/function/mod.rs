@@ -10,6 +10,7 @@ use datafusion::prelude::SessionContext;
 use tidegate_ml::metric::FADING_METRICS;
 
 use crate::Result;
+pub(crate) use metric::metric_function;
 
 /// Whether a function is a metric whose old rows fade.
 fn fades(name: &str) -> bool {

@@ -54,6 +54,12 @@ impl Model {
     /// [`Error::Spec`] when predictions of the algorithm cannot be explained; it names those that can.
     pub fn explanations(&self, most: usize) -> Result<Explanations> {
         let algorithm = self.spec.options.get("algorithm").map_or("", String::as_str);
+        if self.options.text("calibration") != "none" {
+            return Err(Error::Spec(format!(
+                "model '{}': what is explained are scores of the learner, which 'calibration' changes: leave one of both out",
+                self.spec.name
+            )));
+        }
         let explainer = explainer_of(&*self.learner, algorithm).map_err(|error| match error {
             Error::Spec(what) => Error::Spec(format!("model '{}': {what}", self.spec.name)),
             other => other,

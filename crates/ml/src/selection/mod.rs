@@ -22,6 +22,7 @@ use crate::{Error, LabelKind, Result};
 mod anova_f;
 mod chi_square;
 mod choice;
+mod explained;
 mod correlation;
 mod f_regression;
 mod feature_scores;

@@ -17,9 +17,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::choice::Choice;
+use super::explained::OfChosen;
 use super::kept::Kept;
 use super::{Selector, Settings};
 use crate::block::Block;
+use crate::explain::Explainer;
 use crate::learner::{FeatureKind, Learner, Shape, Weights, row_weights};
 use crate::snapshot::{SnapshotError, decode, encode};
 use crate::spread::Spread;
@@ -363,6 +365,14 @@ impl Learner for Selection {
         match &self.choice {
             None => weights,
             Some(choice) => weights.into_iter().map(|own| choice.widen(own, self.kinds.len())).collect(),
+        }
+    }
+
+    fn explainer(&self) -> Option<Box<dyn Explainer>> {
+        let explainer = self.learner.explainer()?;
+        match &self.choice {
+            None => Some(explainer),
+            Some(choice) => Some(Box::new(OfChosen { explainer, choice: choice.clone() })),
         }
     }
 

@@ -1,9 +1,10 @@
 //! Functions of the FROM clause become plan nodes: here the ML functions, in [`window`] those of windows;
-//! in [`as_of`] tables as they were at a time; in [`feature_scores`] scores of columns; in [`of_model`] what is known of a model alone;
-//! in [`report`] what is told of a model's predictions; in [`unnest`] the elements of arrays.
-//! [`keys`] has what they have in common about PARTITION BY, [`signature`] what each takes.
+//! in [`as_of`] tables as they were at a time; in [`drift`] what columns hold and how far they have moved; in [`feature_scores`] scores of
+//! columns; in [`of_model`] what is known of a model alone; in [`report`] what is told of a model's predictions; in [`unnest`] the elements of
+//! arrays. [`keys`] has what they have in common about PARTITION BY, [`signature`] what each takes.
 
 mod as_of;
+mod drift;
 mod feature_scores;
 mod keys;
 mod of_model;
@@ -83,7 +84,12 @@ impl RelationPlanner for TableFunctions {
             "ML_RELIABILITY" => planner.reliability()?,
             "ML_BEST_THRESHOLD" => planner.best_threshold()?,
             "ML_TRIAL_INFO" => planner.trials()?,
+<<<<<<< HEAD
             "ML_FEATURE_SCORES" => planner.feature_scores()?,
+=======
+            "ML_VALIDATE_DATA_DRIFT" => planner.drift()?,
+            "ML_DESCRIBE_DATA" => planner.describe_data()?,
+>>>>>>> 0bef114 (ML_VALIDATE_DATA_DRIFT and ML_DESCRIBE_DATA)
             _ => planner.weights()?,
         };
         Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, call.alias))))

@@ -154,4 +154,38 @@ pub static TABLE_FUNCTIONS: &[Signature] = &[
             Parameter::optional("BINS", Kind::Scalar, "Bins of 'mutual_info', from 2 to 64. Left out: 16."),
         ],
     },
+    Signature {
+        name: "ML_VALIDATE_DATA_DRIFT",
+        doc: "How far the rows of one table are from those of another: a row for each column of numbers, BOOLEAN or STRING that both have, with its distance, and whether this is above a threshold. Numbers that are NaN or infinite count as missing.",
+        parameters: &[
+            Parameter::required("BASE", Kind::Table, "The rows to compare with, such as those that a model learned."),
+            Parameter::required("STUDY", Kind::Table, "The rows that may have drifted."),
+            Parameter::optional("ARGS", Kind::Descriptor, "The columns. Left out: all that both tables have."),
+            Parameter::optional(
+                "NUMERIC_METRIC",
+                Kind::Scalar,
+                "The distance of numbers: 'jensen_shannon', 'kolmogorov_smirnov', 'psi' or 'wasserstein'. Left out: 'jensen_shannon'.",
+            ),
+            Parameter::optional(
+                "CATEGORICAL_METRIC",
+                Kind::Scalar,
+                "The distance of BOOLEAN and STRING: 'chi_square', 'jensen_shannon', 'l_infinity' or 'psi'. Left out: 'l_infinity'.",
+            ),
+            Parameter::optional("NUMERIC_THRESHOLD", Kind::Scalar, "What a distance of numbers may be. Left out: 0.3."),
+            Parameter::optional(
+                "CATEGORICAL_THRESHOLD",
+                Kind::Scalar,
+                "What a distance of BOOLEAN and STRING may be. Left out: 0.3.",
+            ),
+            Parameter::optional("THRESHOLDS", Kind::Map, "Of single columns: `MAP['amount', '0.1']`."),
+        ],
+    },
+    Signature {
+        name: "ML_DESCRIBE_DATA",
+        doc: "What the columns of a table hold: a row for each of numbers, BOOLEAN or STRING. Numbers that are NaN or infinite count as missing.",
+        parameters: &[
+            Parameter::required("INPUT", Kind::Table, "The rows."),
+            Parameter::optional("ARGS", Kind::Descriptor, "The columns. Left out: all of numbers, BOOLEAN or STRING."),
+        ],
+    },
 ];
