@@ -9,8 +9,8 @@ use std::sync::Arc;
 use tidegate_options::{OptionDef, Options};
 
 use crate::block::Block;
-use crate::selection::Choice;
 use crate::explain::Explainer;
+use crate::selection::Choice;
 use crate::spread::Spread;
 use crate::tuning::Trial;
 use crate::{Result, Task};

@@ -1,7 +1,7 @@
 //! Explanations of a learner of chosen features: nothing is due to the others.
 
 use super::choice::Choice;
-use crate::block::{Block, Row};
+use crate::block::Row;
 use crate::explain::{Explained, Explainer, Predicted};
 
 /// Explains by the features chosen.
@@ -13,15 +13,11 @@ pub(super) struct OfChosen {
 
 impl Explainer for OfChosen {
     fn explain(&self, x: Row<'_>, predicted: Predicted, explained: &mut Explained) -> bool {
-        let mut whole = Block::default();
-        whole.reset(1, x.dense.len());
-        whole.dense.copy_from_slice(x.dense);
-        whole.indices.extend_from_slice(x.indices);
-        whole.values.extend_from_slice(x.values);
-        whole.end_row();
-        let mut chosen = Block::default();
-        self.choice.narrow(&whole, &mut chosen);
-        if !self.explainer.explain(chosen.row(0), predicted, explained) {
+        let own: Vec<f64> = self.choice.dense.iter().map(|slot| x.dense[*slot as usize]).collect();
+        let number = |index: &u32| self.choice.sparse.binary_search(index).ok();
+        let entries = x.indices.iter().zip(x.values).filter_map(|(index, value)| Some((number(index)? as u32, *value)));
+        let (indices, values): (Vec<u32>, Vec<f64>) = entries.unzip();
+        if !self.explainer.explain(Row { dense: &own, indices: &indices, values: &values }, predicted, explained) {
             return false;
         }
         let dense = std::mem::take(&mut explained.dense);
@@ -32,9 +28,9 @@ impl Explainer for OfChosen {
         // Entries stand in the same order, those of features not chosen left out.
         let entries = std::mem::take(&mut explained.entries);
         let mut entries = entries.into_iter();
-        let attribution = |index: &u32| match self.choice.sparse.binary_search(index) {
-            Ok(_) => entries.next().unwrap_or(0.0),
-            Err(_) => 0.0,
+        let attribution = |index: &u32| match number(index) {
+            Some(_) => entries.next().unwrap_or(0.0),
+            None => 0.0,
         };
         explained.entries.extend(x.indices.iter().map(attribution));
         true

@@ -84,12 +84,9 @@ impl RelationPlanner for TableFunctions {
             "ML_RELIABILITY" => planner.reliability()?,
             "ML_BEST_THRESHOLD" => planner.best_threshold()?,
             "ML_TRIAL_INFO" => planner.trials()?,
-<<<<<<< HEAD
             "ML_FEATURE_SCORES" => planner.feature_scores()?,
-=======
             "ML_VALIDATE_DATA_DRIFT" => planner.drift()?,
             "ML_DESCRIBE_DATA" => planner.describe_data()?,
->>>>>>> 0bef114 (ML_VALIDATE_DATA_DRIFT and ML_DESCRIBE_DATA)
             _ => planner.weights()?,
         };
         Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, call.alias))))
