@@ -375,7 +375,8 @@ impl Pipeline {
     pub(crate) fn origins(&self) -> (Vec<Vec<usize>>, Vec<Vec<usize>>) {
         let dense = self.dense.iter().map(|feature| self.inputs_of(feature.source)).collect();
         let places = self.sparse.iter().flat_map(|group| {
-            (0..group.columns).map(|column| self.inputs_of(Source::Step { step: group.step, column }))
+            // However many words a row has, they are of one column.
+            (0..group.columns.unwrap_or(1)).map(|column| self.inputs_of(Source::Step { step: group.step, column }))
         });
         (dense, places.collect())
     }
@@ -401,7 +402,13 @@ impl Pipeline {
             let mut place = 0;
             for group in &self.sparse {
                 let values = &scratch.steps[group.step].after;
-                for column in 0..group.columns {
+                let Some(columns) = group.columns else {
+                    let start = if row == 0 { 0 } else { values.ends[row - 1] };
+                    places.extend((start..values.ends[row]).map(|_| place));
+                    place += 1;
+                    continue;
+                };
+                for column in 0..columns {
                     if group.number(values.ids[column * len + row]) != NONE {
                         places.push(place);
                     }
