@@ -58,3 +58,17 @@ fn late_rows_are_not_lost_without_a_word() {
     let written = "SET 'table.exec.late-rows.table' = 'kept'; INSERT INTO o SELECT x FROM t;";
     refused(written, &["late rows cannot be written to a table in Flink", "RESET 'table.exec.late-rows.table'"]);
 }
+
+#[test]
+fn features_are_not_made_in_its_queries() {
+    for (function, select) in [
+        ("ML_MIN_MAX_SCALER", "SELECT ML_MIN_MAX_SCALER(x, 0, 1) FROM t"),
+        (
+            "ML_LABEL_ENCODER",
+            "SELECT x FROM (SELECT x FROM t WHERE ML_LABEL_ENCODER(label, ARRAY[TRUE]) = 1) AS chosen",
+        ),
+    ] {
+        let says = format!("{function} in a query does not run in Flink");
+        refused(&format!("INSERT INTO o {select};"), &[&says, "make the feature in the model's TRANSFORM"]);
+    }
+}

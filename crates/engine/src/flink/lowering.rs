@@ -217,6 +217,7 @@ impl<'s> Lowering<'s> {
             let place = place.at(Some(insert.span));
             // What is wrong is told in our words, with its place.
             let planned = self.session.plan_insert(&place, insert)?;
+            check_functions(&place, &planned.plan)?;
             bounded &= self.is_bounded(&planned.plan)?;
             let mut query = insert.query.as_ref().clone();
             needs.extend(self.lower(&place, &mut query)?);
@@ -231,6 +232,7 @@ impl<'s> Lowering<'s> {
     fn history(&mut self, place: &Place<'_>, create: &CreateModel, query: &Query) -> Result<Program> {
         let name = &create.name.value;
         let (entry, plan, columns) = self.session.plan_history(place, create, query)?;
+        check_functions(place, &plan)?;
         let mut lowered = query.clone();
         let needs = self.lower(place, &mut lowered)?;
         let (view, done) = (self.free_name("create_model"), self.free_name("done"));
@@ -320,6 +322,17 @@ impl<'s> Lowering<'s> {
         let learns = |kept: &&&Kept| matches!(&kept.statement, Statement::Operator(operator) if operator.in_order);
         let needs = needed.iter().filter(learns).flat_map(|kept| kept.needs.iter().cloned()).collect();
         self.needed(needs).into_iter().map(|kept| kept.name.clone()).collect()
+    }
+}
+
+/// Refuses functions that Flink does not have.
+fn check_functions(place: &Place<'_>, plan: &LogicalPlan) -> Result<()> {
+    match crate::function::unknown_to_flink(plan)? {
+        None => Ok(()),
+        Some(function) => Err(place.refuse_with_help(
+            format!("{function} in a query does not run in Flink"),
+            "make the feature in the model's TRANSFORM, or run the script embedded",
+        )),
     }
 }
 

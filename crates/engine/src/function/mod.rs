@@ -1,5 +1,6 @@
 //! Functions that the engine adds to DataFusion's.
 
+mod feature;
 pub(crate) mod final_result;
 mod metric;
 mod time;
@@ -38,13 +39,30 @@ pub(crate) fn depends_on_order(plan: &LogicalPlan) -> Result<bool> {
     Ok(found)
 }
 
+/// A function in a plan that Flink does not have, by its SQL name.
+pub(crate) fn unknown_to_flink(plan: &LogicalPlan) -> Result<Option<&'static str>> {
+    let mut found = None;
+    plan.apply_with_subqueries(|node| {
+        for expr in node.expressions() {
+            expr.apply(|expr| {
+                if let Expr::ScalarFunction(function) = expr {
+                    found = found.or(feature::feature_name(function.name()));
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })?;
+        }
+        Ok(if found.is_some() { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    })?;
+    Ok(found)
+}
+
 /// Registers all of them.
 pub(crate) fn register(context: &SessionContext) {
     for function in metric::metric_functions() {
         context.register_udaf(function);
     }
     context.register_udaf(final_result::function());
-    for function in time::time_functions() {
+    for function in time::time_functions().into_iter().chain(feature::feature_functions()) {
         context.register_udf(function);
     }
 }
