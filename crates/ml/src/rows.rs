@@ -84,6 +84,9 @@ struct Values {
     words: Words,
 }
 
+/// Numbers, ids, hashes and words of a column, in the forms wanted.
+pub(crate) type Forms = (Vec<f64>, Vec<u32>, Vec<u64>, Words);
+
 /// Some rows of input columns.
 #[derive(Debug, Clone, Default)]
 pub struct Rows {
@@ -315,8 +318,8 @@ impl Rows {
         self.len += 1;
     }
 
-    /// Replaces what is held by `len` rows: numbers, ids, hashes and words of each column, in the forms wanted.
-    pub(crate) fn set(&mut self, len: usize, columns: Vec<(Vec<f64>, Vec<u32>, Vec<u64>, Words)>) {
+    /// Replaces what is held by `len` rows of these columns.
+    pub(crate) fn set(&mut self, len: usize, columns: Vec<Forms>) {
         self.len = len;
         for (values, (numbers, ids, hashes, words)) in self.columns.iter_mut().zip(columns) {
             (values.numbers, values.ids, values.hashes, values.words) = (numbers, ids, hashes, words);
@@ -385,7 +388,7 @@ mod tests {
 
     #[test]
     fn every_text_type_reads_the_same() {
-        let texts = vec![Some("x"), None, Some("y"), Some("x")];
+        let texts = vec![Some("x ray"), None, Some("y"), Some("x ray")];
         let coded: DictionaryArray<Int32Type> = texts.iter().copied().collect();
         let arrays: [ArrayRef; 3] = [
             Arc::new(StringArray::from(texts.clone())),
@@ -406,9 +409,10 @@ mod tests {
                 Texts::Intern { dictionaries: &mut dictionaries, open: &[true], labels: &labels },
             );
             assert_eq!(rows.ids(0), [0, NULL, UNKNOWN, 0]);
-            assert_eq!(rows.hashes(0), [hash_text("x"), NULL_HASH, hash_text("y"), hash_text("x")]);
+            assert_eq!(rows.hashes(0), [hash_text("x ray"), NULL_HASH, hash_text("y"), hash_text("x ray")]);
             let words: Vec<&[u64]> = (0..4).map(|row| rows.words(0).of(row)).collect();
-            assert_eq!(words, [&[][..], &[], &[], &[]], "one letter is no word");
+            let ray = [hash_text("ray")];
+            assert_eq!(words, [&ray[..], &[], &[], &ray[..]], "one letter is no word");
         }
     }
 

@@ -7,7 +7,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 
 use super::{Pipeline, Scratch, Target};
 use crate::block::Block;
-use crate::learner::Features;
+use crate::learner;
 use crate::rows::{Rows, Texts};
 use crate::{Expression, ModelSpec, Task, Transform};
 
@@ -39,7 +39,7 @@ fn pipeline(function: &str, column: &str, literals: &[f64], target: Target) -> P
         vec![Transform { expression, alias: "f".to_string() }],
         Default::default(),
     );
-    Pipeline::compile(&spec.unwrap(), 10_000, Features::NUMBERS, target).unwrap()
+    Pipeline::compile(&spec.unwrap(), 10_000, learner::Features::NUMBERS, target).unwrap()
 }
 
 /// Columns of some rows, and labels of three classes. New categories and words keep coming; some values are missing.
@@ -69,8 +69,11 @@ fn learn(pipeline: &mut Pipeline, rows: &[usize], target: Target) {
     pipeline.learn(&read, (0, &labels), None, &mut Block::default(), &mut Scratch::default());
 }
 
-/// Features of all rows by name: dense ones, then sparse ones.
-fn features(pipeline: &Pipeline) -> Vec<(Vec<f64>, Vec<(Option<String>, f64)>)> {
+/// Features of a row: dense ones, then sparse ones by name.
+type Features = (Vec<f64>, Vec<(Option<String>, f64)>);
+
+/// Features of all rows.
+fn features(pipeline: &Pipeline) -> Vec<Features> {
     let (columns, _) = columns(&(0..ROWS).collect::<Vec<_>>(), 2);
     let mut read = Rows::new(pipeline.columns());
     read.read_numbers(pipeline.columns(), &columns, ROWS).unwrap();

@@ -286,7 +286,8 @@ pub trait Transform: Debug + Send + Sync {
     fn apply(&self, x: Inputs<'_>, out: &mut Values);
 
     /// For each row in order: transforms `before.0` with the statistics so far into `before.1`, then takes the row of
-    /// `after` in, then transforms it into `out`. Without `before` the first part is left out.
+    /// `after` in, then transforms it into `out`. Without `before` the first part is left out. A transform that learns from labels
+    /// transforms the row before it takes its label in, so that no feature knows the row's own.
     ///
     /// Called only if [`Transform::learns`].
     fn learn(&mut self, before: Option<(Inputs<'_>, &mut Values)>, after: Inputs<'_>, out: &mut Values) {

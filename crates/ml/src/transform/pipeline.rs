@@ -24,7 +24,7 @@ use crate::{Error, ModelSpec, Result};
 /// ```
 /// Learning is exactly sequential although it works by columns: for row *i* the features *before* come from statistics of
 /// rows `0 … i − 1`, the features *after* from statistics that include row *i*. A learned step over a learned step takes in
-/// what the inner one gives *after*.
+/// what the inner one gives *after*. A step that learns from labels is told those of rows `0 … i − 1` for both.
 ///
 /// Sparse features are numbered as they are met, row by row, so that their numbers too depend on the rows and their order
 /// alone. Features of fixed number (given categories, hashes) come first.
