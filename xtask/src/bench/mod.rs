@@ -3,6 +3,7 @@
 //! A bench is a function that returns measurements; [`BENCHES`] names them all. Progress goes to standard error, results to
 //! standard output: a table, or with `--json` one object a line.
 
+mod drift;
 mod flink;
 mod keyed;
 mod learners;
@@ -45,6 +46,7 @@ struct Bench {
 }
 
 const BENCHES: &[Bench] = &[
+    Bench { name: "drift", about: drift::ABOUT, run: drift::run },
     Bench { name: "flink", about: flink::operators::ABOUT, run: flink::operators::run },
     Bench { name: "flink-ml", about: flink::flink_ml::ABOUT, run: flink::flink_ml::run },
     Bench { name: "flink-parallel", about: flink::parallel::ABOUT, run: flink::parallel::run },
