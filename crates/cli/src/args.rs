@@ -263,6 +263,9 @@ pub(crate) struct ReportArgs {
     /// The column of the true labels
     #[arg(long, value_name = "COLUMN", requires = "data")]
     pub(crate) label: Option<String>,
+    /// Show how far the rows are from these: a table, a view or a query, such as what the model learned
+    #[arg(long, value_name = "TABLE", requires = "data")]
+    pub(crate) base: Option<String>,
     /// Show quality over time, by this TIMESTAMP column
     #[arg(long, value_name = "COLUMN", requires = "data")]
     pub(crate) time: Option<String>,

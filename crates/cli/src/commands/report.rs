@@ -33,6 +33,7 @@ pub(crate) fn report(global: &GlobalArgs, args: &ReportArgs, console: &Console) 
     let subject = subject(&session, &args.model)?;
     let question = Question {
         data: args.data.clone(),
+        base: args.base.clone(),
         label: args.label.clone(),
         time: args.time.clone(),
         slices: args.slices.clone(),

@@ -97,6 +97,8 @@ pub(crate) struct Quality {
     pub(crate) permutation: Vec<Importance>,
     /// What `permutation` is measured in.
     pub(crate) permutation_of: &'static str,
+    /// What `drift` is measured from.
+    pub(crate) base: Option<String>,
     pub(crate) drift: Vec<Drift>,
 }
 
@@ -167,7 +169,7 @@ pub(crate) struct Threshold {
     pub(crate) recall: Option<f64>,
 }
 
-/// How far a column is from what the version was trained on.
+/// How far a column is from that of other rows.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Drift {
     pub(crate) input: String,

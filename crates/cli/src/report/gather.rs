@@ -18,6 +18,7 @@ use crate::failure::Failure;
 /// Names of views that the report's queries go by.
 const ROWS: &str = "tidegate_report_rows";
 const SCORED: &str = "tidegate_report_scored";
+const BASE: &str = "tidegate_report_base";
 /// The most values of a column that are told apart.
 const SLICES_MAX: usize = 20;
 /// The most windows that a period is cut into.
@@ -50,6 +51,8 @@ pub(crate) struct Subject {
 pub(crate) struct Question {
     /// A table or view, or a query.
     pub(crate) data: Option<String>,
+    /// What they are held against, for drift.
+    pub(crate) base: Option<String>,
     pub(crate) label: Option<String>,
     pub(crate) time: Option<String>,
     pub(crate) slices: Vec<String>,
@@ -278,12 +281,13 @@ impl Gathering<'_> {
             binary,
             permutation,
             permutation_of,
+            base: self.question.base.clone(),
             drift,
         })
     }
 
-    /// Gives the rows a name, and looks whether they have the columns that were named.
-    fn declare_rows(&mut self, data: &str) -> Result<(), Failure> {
+    /// Gives the rows of a table, view or query a name. Returns them without any.
+    fn declare(&mut self, argument: &str, data: &str, view: &str) -> Result<Answer, Failure> {
         let begins_with =
             |word: &str| data.trim_start().get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
         let query = match begins_with("SELECT ") || begins_with("WITH ") {
@@ -291,7 +295,7 @@ impl Gathering<'_> {
             false => {
                 let tables = self.asker.session.names().tables;
                 if !tables.iter().any(|table| table == data) {
-                    let failure = Failure::command(format!("--data: there is no table or view '{data}'"));
+                    let failure = Failure::command(format!("{argument}: there is no table or view '{data}'"));
                     return Err(match nearest(data, tables.iter().map(String::as_str)) {
                         Some(near) => failure.with_help(format!("did you mean {near}?")),
                         None if tables.is_empty() => {
@@ -306,11 +310,17 @@ impl Gathering<'_> {
         // To look must not train: each query here would do it once more.
         let plan = self.asker.ask(&format!("EXPLAIN {query}"))?;
         if plan.texts("plan").iter().any(|line| line.contains("ML_TRAIN")) {
-            return Err(Failure::command(format!("--data: {data} trains a model whenever it is read"))
-                .with_help("name what the model is asked about: the table below ML_TRAIN, or one that its predictions were written to"));
+            return Err(Failure::command(format!("{argument}: {data} trains a model whenever it is read")).with_help(
+                "name what the model is asked about: the table below ML_TRAIN, or one that its predictions were written to",
+            ));
         }
-        self.asker.ask(&format!("CREATE VIEW {ROWS} AS {query}"))?;
-        let columns = self.asker.ask(&format!("SELECT * FROM {ROWS} LIMIT 0"))?;
+        self.asker.ask(&format!("CREATE VIEW {view} AS {query}"))?;
+        Ok(self.asker.ask(&format!("SELECT * FROM {view} LIMIT 0"))?)
+    }
+
+    /// Gives the rows a name, and looks whether they have the columns that were named.
+    fn declare_rows(&mut self, data: &str) -> Result<(), Failure> {
+        let columns = self.declare("--data", data, ROWS)?;
         let names = columns.columns();
         let Question { label, time, slices, args, .. } = self.question;
         let label = label
@@ -486,10 +496,29 @@ impl Gathering<'_> {
         Ok((importance.map(|(feature, (value, spread))| Importance { feature, value, spread }).collect(), metric))
     }
 
-    /// How far the rows are from those that the version learned.
+    /// How far the rows are from others, such as those that the version learned.
     fn drift(&mut self) -> Result<Vec<Drift>, Failure> {
-        let sql = format!("SELECT * FROM ML_VALIDATE_DATA_SKEW(MODEL => MODEL {}, INPUT => TABLE {ROWS})", self.model);
-        let Some(answer) = self.ask_if_it_can("How far the data has moved", &sql)? else { return Ok(Vec::new()) };
+        let Some(base) = &self.question.base else {
+            self.left_out.push(
+                "How far the data has moved: say --base TABLE, of rows such as those that the model learned."
+                    .to_string(),
+            );
+            return Ok(Vec::new());
+        };
+        let columns = self.declare("--base", base, BASE)?.columns();
+        let inputs = match self.question.args.is_empty() {
+            true => self.subject.spec.inputs.iter().map(|input| input.name.clone()).collect(),
+            false => self.question.args.clone(),
+        };
+        if let Some(missing) = inputs.iter().find(|input| !columns.contains(input)) {
+            return Err(Failure::command(format!("--base: {base} has no column '{missing}', which the model reads"))
+                .with_help(format!("its columns are: {}", columns.join(", "))));
+        }
+        let inputs: Vec<String> = inputs.iter().map(|input| quoted(input)).collect();
+        let answer = self.asker.ask(&format!(
+            "SELECT * FROM ML_VALIDATE_DATA_DRIFT(BASE => TABLE {BASE}, STUDY => TABLE {ROWS}, ARGS => DESCRIPTOR({}))",
+            inputs.join(", ")
+        ))?;
         let (inputs, metrics) = (answer.texts("input"), answer.texts("metric"));
         let (thresholds, values, anomalies) =
             (answer.numbers("threshold"), answer.numbers("value"), answer.flags("is_anomaly"));

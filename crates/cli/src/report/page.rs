@@ -106,7 +106,7 @@ fn of_quality(quality: &Quality) -> Markup {
             }
             (importance("Cost of losing a column", &quality.permutation))
         }
-        @if !quality.drift.is_empty() { (of_drift(&quality.drift)) }
+        @if !quality.drift.is_empty() { (of_drift(&quality.drift, quality.base.as_deref().unwrap_or_default())) }
     }
 }
 
@@ -301,7 +301,7 @@ fn importance(title: &str, importance: &[Importance]) -> Markup {
     }
 }
 
-fn of_drift(drift: &[Drift]) -> Markup {
+fn of_drift(drift: &[Drift], base: &str) -> Markup {
     let moved = drift.iter().filter(|drift| drift.is_anomaly).count();
     let drawn: Vec<Bar> = drift
         .iter()
@@ -321,11 +321,11 @@ fn of_drift(drift: &[Drift]) -> Markup {
     html! {
         h2 { "How far the data has moved" }
         p {
-            "Held against what the version was trained on, by " (measures.join(" and ").to_lowercase().replace('_', " ")) ". "
+            "Held against the rows of " code { (base) } ", by " (measures.join(" and ").to_lowercase().replace('_', " ")) ". "
             @if moved == 0 { span .good { "No column is beyond its threshold." } }
             @else { span .bad { (number::counted(moved as u64, "column")) " beyond the threshold." } }
         }
-        figure { (bars("Distance to the training data", &drawn, threshold)) }
+        figure { (bars("Distance of each input", &drawn, threshold)) }
     }
 }
 
