@@ -19,7 +19,7 @@ use rand_pcg::Pcg64Mcg;
 use serde::{Deserialize, Serialize};
 
 use crate::block::Block;
-use crate::explain::Explainer;
+use crate::explain::{Explainer, Importance};
 use crate::learner::{FeatureKind, Learner, Weights, row_weight};
 use crate::snapshot::{SnapshotError, decode, encode};
 use crate::spread::Spread;
@@ -196,6 +196,10 @@ impl Learner for Balanced {
 
     fn explainer(&self) -> Option<Box<dyn Explainer>> {
         self.learner.explainer()
+    }
+
+    fn importance(&self) -> Option<Vec<Importance>> {
+        self.learner.importance()
     }
 
     fn trials(&self) -> Vec<Trial> {

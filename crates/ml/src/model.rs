@@ -46,15 +46,19 @@ use crate::{DataFault, Error, LabelKind, ModelSpec, Result, Task};
 mod algorithm;
 mod describe;
 mod explain;
+mod importance;
 pub(crate) mod labels;
 mod merge;
+mod permutation;
 pub(crate) mod predictions;
 pub(crate) mod saved;
 
 use algorithm::Algorithm;
 pub use describe::{ChosenFeature, INTERCEPT, ModelDescription, WeightRow};
 pub use explain::{EXPLANATION, Explanations};
+pub use importance::InputImportance;
 use labels::Labels;
+pub use permutation::{BLOCK_ROWS, PermutationImportance, PermutationSettings};
 use predictions::Predictions;
 
 /// A model. See the [module](self).

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use arrow::datatypes::DataType;
 use tidegate_engine::{Error, Observer, Session};
+use tidegate_ml::model::INTERCEPT;
 use tidegate_ml::{LabelKind, ModelSpec, OutputRole, Task};
 use tidegate_options::nearest;
 use tidegate_registry::Version;
@@ -21,6 +22,8 @@ const SCORED: &str = "tidegate_report_scored";
 const BASE: &str = "tidegate_report_base";
 /// The most values of a column that are told apart.
 const SLICES_MAX: usize = 20;
+/// The most weights of a linear model that are told.
+const WEIGHTS_MAX: usize = 25;
 /// The most windows that a period is cut into.
 const WINDOWS_MAX: i64 = 60;
 /// The most rows that columns are shuffled over, which asks the model for each column anew.
@@ -170,24 +173,36 @@ impl Gathering<'_> {
         }
     }
 
-    /// What the learner itself says it goes by.
+    /// What the learner itself says it goes by: splits of trees, else weights.
     fn importance(&mut self) -> Result<(Vec<Importance>, &'static str), Failure> {
-        let sql = format!("SELECT * FROM ML_FEATURE_IMPORTANCE(MODEL => MODEL {})", self.model);
-        let Some(answer) = self.ask_if_it_can("What the model goes by", &sql)? else { return Ok((Vec::new(), "")) };
-        // Trees have a gain; what is linear has weights alone.
-        let gains = answer.numbers("importance_gain");
-        let (values, of) = match gains.iter().any(Option::is_some) {
-            true => (gains, "gain of a split"),
-            false => (answer.numbers("importance_weight"), "weight"),
+        let by_splits = format!("SELECT * FROM ML_FEATURE_IMPORTANCE(MODEL => MODEL {})", self.model);
+        match self.asker.ask(&by_splits) {
+            Ok(answer) => {
+                let values = answer.numbers("importance_gain").into_iter().zip(answer.texts("feature"));
+                let mut importance: Vec<Importance> =
+                    values.map(|(value, feature)| Importance { feature, value, spread: None }).collect();
+                importance.sort_by(|a, b| b.value.unwrap_or(0.0).total_cmp(&a.value.unwrap_or(0.0)));
+                return Ok((importance, "the mean gain of a split by it"));
+            }
+            Err(Error::Script(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let by_weights = format!(
+            "SELECT processed_input, category, weight FROM ML_WEIGHTS(MODEL => MODEL {}) \
+             WHERE processed_input <> '{INTERCEPT}' ORDER BY ABS(weight) DESC LIMIT {WEIGHTS_MAX}",
+            self.model
+        );
+        let Some(answer) = self.ask_if_it_can("What the model goes by", &by_weights)? else {
+            return Ok((Vec::new(), ""));
         };
-        let mut importance: Vec<Importance> = answer
-            .texts("feature")
-            .into_iter()
-            .zip(values)
-            .map(|(feature, value)| Importance { feature, value, spread: None })
-            .collect();
-        importance.sort_by(|a, b| b.value.unwrap_or(0.0).total_cmp(&a.value.unwrap_or(0.0)));
-        Ok((importance, of))
+        let names = answer.texts("processed_input").into_iter().zip(answer.texts("category"));
+        let features = names.map(|(input, category)| match category.is_empty() {
+            true => input,
+            false => format!("{input} = {category}"),
+        });
+        let importance = features.zip(answer.numbers("weight"));
+        let importance = importance.map(|(feature, value)| Importance { feature, value, spread: None }).collect();
+        Ok((importance, "the weight, which of a scaled feature is that of one standard deviation"))
     }
 
     fn trials(&mut self) -> Result<Vec<Trial>, Failure> {
@@ -482,18 +497,21 @@ impl Gathering<'_> {
 
     /// How much worse it is where a column tells nothing.
     fn permutation(&mut self, scored: &Scored) -> Result<(Vec<Importance>, &'static str), Failure> {
-        let metric = scored.measured[0].0;
         let some = format!("(SELECT * FROM {ROWS} LIMIT {PERMUTED_ROWS_MAX})");
         let arguments = scored.arguments.replacen(&format!("TABLE {ROWS}"), &format!("TABLE {some}"), 1);
-        let sql = format!(
-            "SELECT * FROM ML_PERMUTATION_IMPORTANCE({arguments}, METRIC => '{metric}') ORDER BY importance DESC"
-        );
+        let sql = format!("SELECT * FROM ML_PERMUTATION_IMPORTANCE({arguments}) ORDER BY importance DESC");
         let Some(answer) = self.ask_if_it_can("What it costs to lose a column", &sql)? else {
             return Ok((Vec::new(), ""));
         };
-        let values = answer.numbers("importance").into_iter().zip(answer.numbers("std"));
-        let importance = answer.texts("feature").into_iter().zip(values);
-        Ok((importance.map(|(feature, (value, spread))| Importance { feature, value, spread }).collect(), metric))
+        let values = answer.numbers("importance").into_iter().zip(answer.numbers("importance_stddev"));
+        let importance = answer
+            .texts("feature")
+            .into_iter()
+            .zip(values)
+            .map(|(feature, (value, spread))| Importance { feature, value, spread })
+            .collect();
+        let of = if self.subject.spec.task == Task::Regression { "the squared error" } else { "the log loss" };
+        Ok((importance, of))
     }
 
     /// How far the rows are from others, such as those that the version learned.

@@ -1,6 +1,7 @@
 //! Bounded execution: our plan nodes and tables as DataFusion execution plans.
 
 pub(crate) mod feature_scores;
+pub(crate) mod permutation;
 pub(crate) mod planner;
 pub(crate) mod report;
 pub(crate) mod rowwise;

@@ -11,6 +11,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNode};
 use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr};
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
 
+use super::permutation::PermutationExec;
 use super::report::ReportExec;
 use super::rowwise::{Rowwise, RowwiseExec};
 use super::session::SessionExec;
@@ -20,6 +21,7 @@ use crate::batch::feature_scores::FeatureScoresExec;
 use crate::catalog::bad_rows::BadRows;
 use crate::plan::feature_scores::FeatureScoresNode;
 use crate::plan::node::{PredictNode, ReportNode, TrainNode};
+use crate::plan::permutation::PermutationNode;
 use crate::plan::temporal::TemporalJoinNode;
 use crate::plan::unnest::UnnestNode;
 use crate::plan::window::{SessionNode, WindowNode};
@@ -69,7 +71,7 @@ impl ExtensionPlanner for NodePlanner {
         if let Some(predict) = node.as_any().downcast_ref::<PredictNode>() {
             let tables = crate::stream::compile::tables(&predict.input)?;
             let rowwise = Rowwise::predict(predict, columns(&predict.columns())?, BadRows::from(tables));
-            return Ok(Some(Arc::new(RowwiseExec::new("ML_PREDICT", rowwise, input, schema))));
+            return Ok(Some(Arc::new(RowwiseExec::new(predict.function(), rowwise, input, schema))));
         }
         if let Some(window) = node.as_any().downcast_ref::<WindowNode>() {
             let rowwise = Rowwise::Window { time: column(&window.time)?, windows: window.windows };
@@ -92,6 +94,11 @@ impl ExtensionPlanner for NodePlanner {
         if let Some(scores) = node.as_any().downcast_ref::<FeatureScoresNode>() {
             let exec = FeatureScoresExec::new(scores, input, columns(&scores.columns)?, schema);
             return Ok(Some(Arc::new(exec)));
+        }
+        if let Some(importance) = node.as_any().downcast_ref::<PermutationNode>() {
+            let (model, settings) = (importance.model.clone(), importance.settings.clone());
+            let columns = columns(&importance.columns)?;
+            return Ok(Some(Arc::new(PermutationExec::new(model, settings, input, columns, schema))));
         }
         Ok(None)
     }

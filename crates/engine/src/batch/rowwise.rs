@@ -17,6 +17,7 @@ use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, SendableRecordBatchStream,
 };
 use futures::StreamExt;
+use tidegate_ml::Explanations;
 
 use crate::Error;
 use crate::batch::unnest::Unnest;
@@ -29,9 +30,11 @@ use tidegate_training::batch_of;
 /// Adds columns to a batch, row by row: what comes out for a row depends on that row alone.
 #[derive(Debug, Clone)]
 pub(crate) enum Rowwise {
-    /// Adds the model's predictions.
+    /// Adds the model's predictions, and what explains them if that was asked for.
     Predict {
+        function: &'static str,
         model: Same<LoadedModel>,
+        explanations: Option<Same<Explanations>>,
         args: Vec<Arc<dyn PhysicalExpr>>,
         keys: Vec<Arc<dyn PhysicalExpr>>,
         bad_rows: BadRows,
@@ -46,14 +49,16 @@ impl Rowwise {
     /// `columns` are those of [`PredictNode::columns`].
     pub(crate) fn predict(node: &PredictNode, mut columns: Vec<Arc<dyn PhysicalExpr>>, bad_rows: BadRows) -> Self {
         let keys = columns.split_off(node.args.len().min(columns.len()));
-        Self::Predict { model: node.model.clone(), args: columns, keys, bad_rows }
+        let (model, explanations) = (node.model.clone(), node.explanations.clone());
+        Self::Predict { function: node.function(), model, explanations, args: columns, keys, bad_rows }
     }
 
     /// The batch with the added columns, under the given schema.
     pub(crate) fn apply(&self, batch: &RecordBatch, schema: &SchemaRef) -> crate::Result<RecordBatch> {
         match self {
-            Self::Predict { model, args, keys, bad_rows } => {
-                let (batch, predictions) = predict(&model.0, args, keys, bad_rows, batch)?;
+            Self::Predict { function, model, explanations, args, keys, bad_rows } => {
+                let by = Predictor { function, model: &model.0, explanations: explanations.as_ref().map(|by| &*by.0) };
+                let (batch, predictions) = by.predict(args, keys, bad_rows, batch)?;
                 let columns = batch.columns().iter().chain(predictions.columns()).cloned().collect();
                 let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
                 Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?)
@@ -74,37 +79,48 @@ impl Rowwise {
     }
 }
 
-/// The predictions, and the rows that they are of: those that the model takes.
-fn predict(
-    model: &LoadedModel,
-    args: &[Arc<dyn PhysicalExpr>],
-    keys: &[Arc<dyn PhysicalExpr>],
-    bad_rows: &BadRows,
-    batch: &RecordBatch,
-) -> crate::Result<(RecordBatch, RecordBatch)> {
-    let failed = |error| Error::Internal(format!("ML_PREDICT with MODEL {}: {error}", model.reference));
-    let inputs = model_inputs(args, batch)?;
-    let predict = |batch: &RecordBatch, inputs: &RecordBatch| match &model.keyed {
-        None => Ok(model.model.predict(inputs)),
-        Some(keyed) => {
-            let rows = batch.num_rows();
-            let keys = keys.iter().map(|key| key.evaluate(batch)?.into_array(rows)).collect::<Result<Vec<_>>>()?;
-            Ok::<_, Error>(keyed.predict(inputs, &keys))
+/// A model that predicts, and what explains its predictions if that was asked for.
+struct Predictor<'a> {
+    function: &'static str,
+    model: &'a LoadedModel,
+    explanations: Option<&'a Explanations>,
+}
+
+impl Predictor<'_> {
+    /// The predictions, and the rows that they are of: those that the model takes.
+    fn predict(
+        &self,
+        args: &[Arc<dyn PhysicalExpr>],
+        keys: &[Arc<dyn PhysicalExpr>],
+        bad_rows: &BadRows,
+        batch: &RecordBatch,
+    ) -> crate::Result<(RecordBatch, RecordBatch)> {
+        let Self { function, model, explanations } = *self;
+        let failed = |error| Error::Internal(format!("{function} with MODEL {}: {error}", model.reference));
+        let inputs = model_inputs(args, batch)?;
+        let predict = |batch: &RecordBatch, inputs: &RecordBatch| match (&model.keyed, explanations) {
+            (None, None) => Ok(model.model.predict(inputs)),
+            (None, Some(explanations)) => Ok(model.model.explain(explanations, inputs)),
+            (Some(keyed), _) => {
+                let rows = batch.num_rows();
+                let keys = keys.iter().map(|key| key.evaluate(batch)?.into_array(rows)).collect::<Result<Vec<_>>>()?;
+                Ok::<_, Error>(keyed.predict(inputs, &keys))
+            }
+        };
+        let fault = match predict(batch, &inputs)? {
+            Ok(predictions) => return Ok((batch.clone(), predictions)),
+            Err(tidegate_ml::Error::Data(fault)) => fault,
+            Err(other) => return Err(failed(other)),
+        };
+        let place = format!("a row of the input of {function} with MODEL {}", model.reference);
+        if bad_rows.stop_the_job() {
+            return Err(bad_rows.error(&place, batch, &fault));
         }
-    };
-    let fault = match predict(batch, &inputs)? {
-        Ok(predictions) => return Ok((batch.clone(), predictions)),
-        Err(tidegate_ml::Error::Data(fault)) => fault,
-        Err(other) => return Err(failed(other)),
-    };
-    let place = format!("a row of the input of ML_PREDICT with MODEL {}", model.reference);
-    if bad_rows.stop_the_job() {
-        return Err(bad_rows.error(&place, batch, &fault));
+        let faults = model.model.check(&inputs).map_err(failed)?;
+        let batch = bad_rows.pass_over(batch, &faults, |_| place.clone())?;
+        let predictions = predict(&batch, &model_inputs(args, &batch)?)?.map_err(failed)?;
+        Ok((batch, predictions))
     }
-    let faults = model.model.check(&inputs).map_err(failed)?;
-    let batch = bad_rows.pass_over(batch, &faults, |_| place.clone())?;
-    let predictions = predict(&batch, &model_inputs(args, &batch)?)?.map_err(failed)?;
-    Ok((batch, predictions))
 }
 
 fn model_inputs(args: &[Arc<dyn PhysicalExpr>], batch: &RecordBatch) -> crate::Result<RecordBatch> {

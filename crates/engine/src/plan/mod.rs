@@ -4,6 +4,7 @@ pub(crate) mod attribute;
 pub(crate) mod event_time;
 pub(crate) mod feature_scores;
 pub(crate) mod node;
+pub(crate) mod permutation;
 pub(crate) mod relation;
 pub(crate) mod rewrite;
 pub(crate) mod row_number;

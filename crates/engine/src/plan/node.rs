@@ -12,7 +12,7 @@ use arrow::datatypes::{Field, FieldRef};
 use datafusion::common::{DFSchema, DFSchemaRef, Result, TableReference};
 use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNodeCore};
 use tidegate_ml::metric::ReportKind;
-use tidegate_ml::{Model, Task};
+use tidegate_ml::{Explanations, Model, Task};
 
 use super::attribute::{Rowtime, rowtime};
 use tidegate_training::{KeyedVersion, ModelEntry};
@@ -138,11 +138,12 @@ pub(crate) struct LoadedModel {
     pub stands_in: bool,
 }
 
-/// `ML_PREDICT(…)`: each row with the model's predictions.
+/// `ML_PREDICT(…)`: each row with the model's predictions; `ML_EXPLAIN_PREDICT(…)`: and with what explains them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct PredictNode {
     pub input: LogicalPlan,
     pub model: Same<LoadedModel>,
+    pub explanations: Option<Same<Explanations>>,
     /// One expression a column of the model's INPUT, in its order.
     pub args: Vec<Expr>,
     /// What the key of a row is made of, for a version with a model a key.
@@ -154,12 +155,21 @@ impl PredictNode {
     pub(crate) fn try_new(
         input: LogicalPlan,
         model: Same<LoadedModel>,
+        explanations: Option<Same<Explanations>>,
         args: Vec<Expr>,
         keys: Vec<Expr>,
     ) -> Result<Self> {
-        let fields = model.0.model.output_schema();
+        let fields = match explanations {
+            Some(_) => model.0.model.explained_schema(),
+            None => model.0.model.output_schema(),
+        };
         let schema = extended(&input, fields.fields().iter().map(|f| f.as_ref().clone()))?;
-        Ok(Self { input, model, args, keys, schema })
+        Ok(Self { input, model, explanations, args, keys, schema })
+    }
+
+    /// The function that it is of.
+    pub(crate) fn function(&self) -> &'static str {
+        if self.explanations.is_some() { "ML_EXPLAIN_PREDICT" } else { "ML_PREDICT" }
     }
 
     /// The arguments, then the keys.
@@ -176,7 +186,7 @@ impl PartialOrd for PredictNode {
 
 impl UserDefinedLogicalNodeCore for PredictNode {
     fn name(&self) -> &str {
-        "ML_PREDICT"
+        self.function()
     }
 
     fn inputs(&self) -> Vec<&LogicalPlan> {
@@ -193,7 +203,7 @@ impl UserDefinedLogicalNodeCore for PredictNode {
 
     fn fmt_for_explain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let args: Vec<String> = self.args.iter().map(|arg| arg.to_string()).collect();
-        write!(f, "ML_PREDICT: model={} args=[{}]", self.model.0.reference, args.join(", "))?;
+        write!(f, "{}: model={} args=[{}]", self.function(), self.model.0.reference, args.join(", "))?;
         if !self.keys.is_empty() {
             let keys: Vec<String> = self.keys.iter().map(|key| key.to_string()).collect();
             write!(f, " keys=[{}]", keys.join(", "))?;
@@ -203,7 +213,7 @@ impl UserDefinedLogicalNodeCore for PredictNode {
 
     fn with_exprs_and_inputs(&self, mut args: Vec<Expr>, mut inputs: Vec<LogicalPlan>) -> Result<Self> {
         let keys = args.split_off(self.args.len().min(args.len()));
-        Self::try_new(inputs.remove(0), self.model.clone(), args, keys)
+        Self::try_new(inputs.remove(0), self.model.clone(), self.explanations.clone(), args, keys)
     }
 }
 

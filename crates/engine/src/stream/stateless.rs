@@ -75,7 +75,7 @@ impl Operator for Elements {
 /// Rows below which splitting a batch over threads costs more than it gains.
 const ROWS_A_THREAD_MIN: usize = 2048;
 
-/// `ML_PREDICT`: the rows of a batch are spread over the threads; each row's prediction is its own.
+/// `ML_PREDICT` and `ML_EXPLAIN_PREDICT`: the rows of a batch are spread over the threads; each row's prediction is its own.
 pub(crate) struct Predict {
     pub rowwise: Rowwise,
     pub schema: SchemaRef,

@@ -20,6 +20,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::block::Block;
+use crate::explain::Importance;
 use crate::learner::{FeatureKind, Learner, Shape, Weights, row_weight};
 use crate::snapshot::{SnapshotError, decode, encode};
 use crate::spread::Spread;
@@ -250,6 +251,10 @@ impl Learner for Calibrated {
 
     fn weights(&self) -> Vec<Weights> {
         self.learner.weights()
+    }
+
+    fn importance(&self) -> Option<Vec<Importance>> {
+        self.learner.importance()
     }
 
     fn trials(&self) -> Vec<Trial> {

@@ -28,6 +28,7 @@ use crate::learner::{FeatureKind, LEARNERS, Learner, LearnerDef, Shape};
 use crate::{Error, Task};
 
 mod ensemble;
+pub(crate) mod importance;
 mod linear;
 mod quadrature;
 #[cfg(test)]
@@ -35,6 +36,7 @@ mod tests;
 pub(crate) mod tree;
 
 pub(crate) use ensemble::{Boosted, Ensemble, Forest};
+pub use importance::Importance;
 pub(crate) use linear::Linear;
 
 /// Explains predictions of a learner as it was when this was made.
@@ -92,11 +94,16 @@ impl Explained {
 
 /// The learners whose predictions can be explained.
 pub fn explained_learners() -> impl Iterator<Item = &'static LearnerDef> {
-    LEARNERS.iter().copied().filter(|def| can_explain(def))
+    LEARNERS.iter().copied().filter(|def| with_defaults(def, |learner| learner.explainer().is_some()))
 }
 
-/// Whether a learner with its defaults explains its predictions.
-fn can_explain(def: &LearnerDef) -> bool {
+/// The learners that tell how important features are to them.
+pub fn learners_with_importance() -> impl Iterator<Item = &'static LearnerDef> {
+    LEARNERS.iter().copied().filter(|def| with_defaults(def, |learner| learner.importance().is_some()))
+}
+
+/// Whether something holds for a learner with its defaults.
+fn with_defaults(def: &LearnerDef, holds: impl Fn(&dyn Learner) -> bool) -> bool {
     let shape = match def.tasks.first() {
         Some(Task::Classification) => Shape::Binary,
         Some(Task::Regression) => Shape::Number,
@@ -105,7 +112,7 @@ fn can_explain(def: &LearnerDef) -> bool {
     let learner = tidegate_options::resolve(def.options, []).ok().and_then(|options| (def.make)(&options, shape).ok());
     learner.is_some_and(|mut learner| {
         learner.set_features(&[FeatureKind::Number]);
-        learner.explainer().is_some()
+        holds(&*learner)
     })
 }
 

@@ -71,8 +71,8 @@ pub(crate) struct Leaf {
 
 /// A node as it is given.
 #[derive(Debug, Clone)]
-pub(crate) enum Part<Q> {
-    Leaf(Leaf),
+pub(crate) enum Part<Q, L = Leaf> {
+    Leaf(L),
     /// A question, and the node of the first branch, which the others follow.
     Split(Q, u32),
 }

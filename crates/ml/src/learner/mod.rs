@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tidegate_options::{OptionDef, Options};
 
 use crate::block::Block;
-use crate::explain::Explainer;
+use crate::explain::{Explainer, Importance};
 use crate::selection::Choice;
 use crate::spread::Spread;
 use crate::tuning::Trial;
@@ -246,6 +246,11 @@ pub trait Learner: Debug + Send + Sync {
 
     /// What explains its predictions as it is now, where something does.
     fn explainer(&self) -> Option<Box<dyn Explainer>> {
+        None
+    }
+
+    /// How important each dense feature is to it, where it tells.
+    fn importance(&self) -> Option<Vec<Importance>> {
         None
     }
 

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{FeatureKind, Learner, Shape, row_weight};
 use crate::block::{Block, Row};
-use crate::explain::Explainer;
+use crate::explain::{Explainer, Importance};
 use crate::snapshot::{SnapshotError, decode, encode};
 use crate::spread::Spread;
 use crate::{Error, Result};
@@ -54,6 +54,11 @@ pub(super) trait RowModel: Debug + Send + Sync {
 
     /// What explains its predictions as it is now, where something does.
     fn explainer(&self) -> Option<Box<dyn Explainer>> {
+        None
+    }
+
+    /// How important each dense feature is to it, where it tells.
+    fn importance(&self) -> Option<Vec<Importance>> {
         None
     }
 
@@ -254,6 +259,10 @@ impl<M: RowModel> Learner for ByRow<M> {
 
     fn explainer(&self) -> Option<Box<dyn Explainer>> {
         self.model.explainer()
+    }
+
+    fn importance(&self) -> Option<Vec<Importance>> {
+        self.model.importance()
     }
 
     fn renumber_classes(&mut self, numbers: &[u32], classes: usize) -> Result<()> {

@@ -21,7 +21,7 @@ use super::explained::OfChosen;
 use super::kept::Kept;
 use super::{Selector, Settings};
 use crate::block::Block;
-use crate::explain::Explainer;
+use crate::explain::{Explainer, Importance};
 use crate::learner::{FeatureKind, Learner, Shape, Weights, row_weights};
 use crate::snapshot::{SnapshotError, decode, encode};
 use crate::spread::Spread;
@@ -374,6 +374,14 @@ impl Learner for Selection {
             None => Some(explainer),
             Some(choice) => Some(Box::new(OfChosen { explainer, choice: choice.clone() })),
         }
+    }
+
+    fn importance(&self) -> Option<Vec<Importance>> {
+        let own = self.learner.importance()?;
+        let Some(choice) = &self.choice else { return Some(own) };
+        let mut all = vec![Importance::default(); self.kinds.len()];
+        choice.dense.iter().zip(own).for_each(|(slot, importance)| all[*slot as usize] = importance);
+        Some(all)
     }
 
     fn trials(&self) -> Vec<Trial> {

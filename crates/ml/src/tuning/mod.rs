@@ -19,8 +19,8 @@ mod tpe;
 use serde::{Deserialize, Serialize};
 use tidegate_options::{Kind, OptionDef};
 
-pub(crate) use race::Race;
-pub(crate) use search::Search;
+pub(crate) use race::{Race, loss};
+pub(crate) use search::{Objective, Search};
 
 /// Options of how a model is tuned. They need an option whose value is a `range(…)` or a `choice(…)`.
 pub const TUNING_OPTIONS: &[OptionDef] = &[

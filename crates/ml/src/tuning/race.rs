@@ -14,7 +14,7 @@ use super::comparison::Comparison;
 use super::search::{Objective, Search, Strategy};
 use super::{Status, Trial};
 use crate::block::Block;
-use crate::explain::Explainer;
+use crate::explain::{Explainer, Importance};
 use crate::learner::{FeatureKind, Learner, Shape, Weights, row_weight, row_weights};
 use crate::metric::log_loss;
 use crate::snapshot::{SnapshotError, decode, encode};
@@ -277,7 +277,7 @@ impl Candidate {
 
 /// What a prediction has lost. What is not a number has lost all there is.
 #[inline]
-fn loss(objective: Objective, shape: Shape, scores: &[f64], y: f64) -> f64 {
+pub(crate) fn loss(objective: Objective, shape: Shape, scores: &[f64], y: f64) -> f64 {
     let binary = shape == Shape::Binary;
     let loss = match objective {
         Objective::LogLoss => {
@@ -428,6 +428,10 @@ impl Learner for Race {
 
     fn explainer(&self) -> Option<Box<dyn Explainer>> {
         self.leader().and_then(|leader| leader.explainer())
+    }
+
+    fn importance(&self) -> Option<Vec<Importance>> {
+        self.leader().and_then(|leader| leader.importance())
     }
 
     fn trials(&self) -> Vec<Trial> {

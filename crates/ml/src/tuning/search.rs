@@ -14,7 +14,7 @@ use crate::learner::{Features, Learner, LearnerDef, Shape};
 use crate::selection::SELECTION_OPTIONS;
 use crate::spec::MODEL_OPTIONS;
 use crate::splitmix::mix;
-use crate::{Error, ModelSpec, Result};
+use crate::{Error, ModelSpec, Result, Task};
 
 /// Trials of the first pass of `tpe`.
 const AT_RANDOM: usize = 10;
@@ -31,7 +31,7 @@ pub(super) enum Strategy {
 
 /// What is to be small.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Objective {
+pub(crate) enum Objective {
     LogLoss,
     ErrorRate,
     SquaredError,
@@ -39,7 +39,16 @@ pub(super) enum Objective {
 }
 
 impl Objective {
-    pub(super) fn name(self) -> &'static str {
+    /// Those of a task, the one that is taken if nothing is said first.
+    pub(crate) fn of(task: Task) -> &'static [Self] {
+        match task {
+            Task::Classification => &[Self::LogLoss, Self::ErrorRate],
+            Task::Regression => &[Self::SquaredError, Self::AbsoluteError],
+            _ => &[],
+        }
+    }
+
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::LogLoss => "log_loss",
             Self::ErrorRate => "error_rate",

@@ -8,6 +8,7 @@ mod every_learner;
 mod explaining;
 mod faults;
 mod gradient_boosting;
+mod importance;
 mod keyed;
 mod merging;
 mod prequential;

@@ -1,10 +1,11 @@
 //! Functions of the FROM clause become plan nodes: here the ML functions, in [`window`] those of windows;
 //! in [`as_of`] tables as they were at a time; in [`drift`] what columns hold and how far they have moved; in [`feature_scores`] scores of
-//! columns; in [`of_model`] what is known of a model alone; in [`report`] what is told of a model's predictions; in [`unnest`] the elements of
+//! columns; in [`explain`] predictions with what explains them; in [`of_model`] what is known of a model alone; in [`report`] what is told of a model's predictions; in [`unnest`] the elements of
 //! arrays. [`keys`] has what they have in common about PARTITION BY, [`signature`] what each takes.
 
 mod as_of;
 mod drift;
+mod explain;
 mod feature_scores;
 mod keys;
 mod of_model;
@@ -77,12 +78,15 @@ impl RelationPlanner for TableFunctions {
             "ML_TRAIN" => planner.train(None)?,
             "ML_DETECT_ANOMALIES" => planner.train(Some(Task::AnomalyDetection))?,
             "ML_DETECT_CHANGE" => planner.train(Some(Task::ChangeDetection))?,
-            "ML_PREDICT" => planner.predict()?.0,
+            "ML_PREDICT" => planner.predict(None)?.0,
+            "ML_EXPLAIN_PREDICT" => planner.explain_predict()?,
             "ML_EVALUATE" => planner.report(ReportKind::Evaluation)?,
             "ML_CONFUSION_MATRIX" => planner.report(ReportKind::ConfusionMatrix)?,
             "ML_ROC_CURVE" => planner.report(ReportKind::RocCurve)?,
             "ML_RELIABILITY" => planner.reliability()?,
             "ML_BEST_THRESHOLD" => planner.best_threshold()?,
+            "ML_FEATURE_IMPORTANCE" => planner.feature_importance()?,
+            "ML_PERMUTATION_IMPORTANCE" => planner.permutation_importance()?,
             "ML_TRIAL_INFO" => planner.trials()?,
             "ML_FEATURE_SCORES" => planner.feature_scores()?,
             "ML_VALIDATE_DATA_DRIFT" => planner.drift()?,
@@ -365,7 +369,8 @@ impl CallPlanner<'_> {
         Ok(())
     }
 
-    fn predict(&mut self) -> Result<(LogicalPlan, Arc<LoadedModel>)> {
+    /// Predictions, with explanations of so many inputs at most if they are asked for.
+    fn predict(&mut self, most: Option<usize>) -> Result<(LogicalPlan, Arc<LoadedModel>)> {
         let Some(reference) = self.bound.model("MODEL") else { return self.refuse("MODEL", "expected a model") };
         let model = match self.models.load(reference) {
             Ok(model) => model,
@@ -373,16 +378,20 @@ impl CallPlanner<'_> {
         };
         let (input, keys) = self.keyed_input("INPUT")?;
         let schema = input.schema();
+        let explanations = most.map(|most| self.explanations(&model, &keys, most)).transpose()?;
         self.check_keys(schema, &model, &keys)?;
         let args = self.args(schema, model.model.spec())?;
-        let outputs = model.model.output_schema();
+        let outputs = match explanations {
+            Some(_) => model.model.explained_schema(),
+            None => model.model.output_schema(),
+        };
         self.check_outputs(schema, outputs.fields().iter().map(|field| field.name().clone()))?;
         let columns = |columns: Vec<usize>| -> Vec<Expr> {
             let column = |index| Expr::Column(Column::from(schema.qualified_field(index)));
             columns.into_iter().map(column).collect()
         };
         let (args, keys) = (columns(args), columns(keys));
-        let node = PredictNode::try_new(input, Same(Arc::clone(&model)), args, keys)?;
+        let node = PredictNode::try_new(input, Same(Arc::clone(&model)), explanations, args, keys)?;
         Ok((extension(node), model))
     }
 }

@@ -31,7 +31,7 @@ fn texts<'a>(column: impl Iterator<Item = Option<&'a str>>) -> ArrayRef {
 
 impl CallPlanner<'_> {
     /// The version that the argument MODEL names. `each` says what there is of each key, where keys have models of their own.
-    fn version(&self, each: &str) -> Result<Arc<LoadedModel>> {
+    pub(super) fn version(&self, each: &str) -> Result<Arc<LoadedModel>> {
         let Some(reference) = self.bound.model("MODEL") else { return self.refuse("MODEL", "expected a model") };
         let model = match self.models.load(reference) {
             Ok(model) => model,
@@ -63,6 +63,27 @@ impl CallPlanner<'_> {
             columns.push(("class", true, texts(weights.iter().map(|weight| weight.class.as_deref()))));
         }
         table("ml_weights", columns)
+    }
+
+    /// ML_FEATURE_IMPORTANCE, with BigQuery ML's columns. What no split is by has no gain and no cover.
+    pub(super) fn feature_importance(&mut self) -> Result<LogicalPlan> {
+        let version = self.version("importance of inputs")?;
+        let inputs = match version.model.importance() {
+            Ok(inputs) => inputs,
+            Err(error) => return self.refuse("MODEL", error.to_string()),
+        };
+        let weights = Float64Array::from_iter_values(inputs.iter().map(|input| input.weight));
+        let gains = Float64Array::from_iter(inputs.iter().map(|input| input.gain));
+        let covers = Float64Array::from_iter(inputs.iter().map(|input| input.cover));
+        table(
+            "ml_feature_importance",
+            vec![
+                ("feature", false, texts(inputs.iter().map(|input| Some(input.feature.as_str())))),
+                ("importance_weight", false, Arc::new(weights) as _),
+                ("importance_gain", true, Arc::new(gains) as _),
+                ("importance_cover", true, Arc::new(covers) as _),
+            ],
+        )
     }
 
     /// ML_TRIAL_INFO, with BigQuery ML's columns, and how many rows each trial was measured over. What was lost on rows that were

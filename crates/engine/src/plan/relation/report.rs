@@ -37,7 +37,7 @@ impl CallPlanner<'_> {
 
     /// A report of this kind.
     pub(super) fn report(&mut self, kind: ReportKind) -> Result<LogicalPlan> {
-        let (input, model) = self.predict()?;
+        let (input, model) = self.predict(None)?;
         let spec = model.model.spec();
         let schema = input.schema();
         if !spec.task.has_labels() {

@@ -15,6 +15,7 @@ const ARGS: Parameter = Parameter::optional(
     Kind::Descriptor,
     "The columns for the model's INPUT, in its order. Left out: the columns of the same names.",
 );
+const ROWS: Parameter = Parameter::required("INPUT", Kind::Table, "The rows.");
 const CONFIG: Parameter =
     Parameter::optional("CONFIG", Kind::Map, "Options; accepted as in Flink, none has an effect here.");
 
@@ -62,6 +63,21 @@ pub static TABLE_FUNCTIONS: &[Signature] = &[
         name: "ML_PREDICT",
         doc: "Gives the input's columns and what a version of the model predicts.",
         parameters: &[INPUT, MODEL, ARGS, CONFIG],
+    },
+    Signature {
+        name: "ML_EXPLAIN_PREDICT",
+        doc: "Predicts every row as ML_PREDICT does, and says how much each input has to do with it: Shapley values of the score of the predicted class, or of the number (Lundberg & Lee 2017). Gives the input's columns, the model's OUTPUT, and then as BigQuery ML `top_feature_attributions`, `baseline_prediction_value`, `prediction_value` and `approximation_error`.",
+        parameters: &[
+            ROWS,
+            MODEL,
+            ARGS,
+            Parameter::optional(
+                "TOP_K",
+                Kind::Scalar,
+                "Most inputs that are told of a row, those to which most is due. Left out: 5.",
+            ),
+            CONFIG,
+        ],
     },
     Signature {
         name: "ML_EVALUATE",
@@ -123,6 +139,32 @@ pub static TABLE_FUNCTIONS: &[Signature] = &[
     Signature {
         name: "ML_WEIGHTS",
         doc: "The weights of a model whose learner has some: a row for each class and processed input.",
+        parameters: &[MODEL],
+    },
+    Signature {
+        name: "ML_PERMUTATION_IMPORTANCE",
+        doc: "By how much predictions get worse when the values of one input are given to other rows (Breiman 2001): a row for each input, with the mean over some random orders, their standard deviation, and the loss of rows as they are. Rows are shuffled within blocks of 10,000.",
+        parameters: &[
+            ROWS,
+            MODEL,
+            LABEL,
+            ARGS,
+            Parameter::optional(
+                "METRIC",
+                Kind::Scalar,
+                "The loss: 'log_loss' or 'error_rate' of classes, 'mse' or 'mae' of numbers. Left out: the first of them.",
+            ),
+            Parameter::optional(
+                "REPEATS",
+                Kind::Scalar,
+                "How many random orders of each input, 1 to 1000. Left out: 5.",
+            ),
+            Parameter::optional("SEED", Kind::Scalar, "What orders are drawn by. Left out: 1."),
+        ],
+    },
+    Signature {
+        name: "ML_FEATURE_IMPORTANCE",
+        doc: "How much a model of trees rests on each input: as BigQuery ML `importance_weight`, how many splits are by it, and their mean gain and cover, `importance_gain` and `importance_cover`.",
         parameters: &[MODEL],
     },
     Signature {

@@ -315,7 +315,7 @@ impl<'a> Compiler<'a> {
                     let args = physical_all(&predict.columns(), predict.input.schema())?;
                     let rowwise = Rowwise::predict(predict, args, BadRows::from(self.tables_below(&predict.input)?));
                     let schema = Arc::clone(predict.schema.inner());
-                    let description = Description::stateless("ML_PREDICT", expressions(&predict.args));
+                    let description = Description::stateless(predict.function(), expressions(&predict.args));
                     return Ok(self.dataflow.add_described(
                         Box::new(Predict { rowwise, schema, threads: Arc::clone(&self.setting.threads) }),
                         description,
@@ -364,7 +364,7 @@ impl<'a> Compiler<'a> {
                 }
                 self.elsewhere(
                     plan,
-                    "a report (ML_EVALUATE, ML_CONFUSION_MATRIX, ML_ROC_CURVE)",
+                    "a report (ML_EVALUATE, ML_CONFUSION_MATRIX, ML_ROC_CURVE, ML_PERMUTATION_IMPORTANCE)",
                     "write the predictions to a table, and report over that",
                 )
             }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::member::{Answer, Member, Saved};
 use super::settings::Settings;
 use crate::block::Block;
-use crate::explain::{Ensemble, Explainer, Forest};
+use crate::explain::{Ensemble, Explainer, Forest, Importance};
 use crate::learner::poisson::Poisson;
 use crate::learner::tree::Tree;
 use crate::learner::{FeatureKind, Learner, Shape};
@@ -23,6 +23,7 @@ pub(super) struct Bagging<T: Tree> {
     settings: Settings,
     poisson: Poisson,
     members: Vec<Member<T>>,
+    features: usize,
     spread: Arc<dyn Spread + Send>,
 }
 
@@ -40,7 +41,7 @@ impl<T: Tree> Bagging<T> {
         let answer = if shape == Shape::Number { Answer::Number } else { Answer::Class };
         let members = (0..settings.members).map(|number| Member::new(&settings, answer, number, &plant)).collect();
         let poisson = Poisson::new(settings.lambda);
-        let mut bagging = Self { name, shape, settings, poisson, members, spread: Arc::new(InTurn) };
+        let mut bagging = Self { name, shape, settings, poisson, members, features: 0, spread: Arc::new(InTurn) };
         let classes = bagging.classes();
         bagging.members.iter_mut().for_each(|member| member.set_classes(classes));
         bagging
@@ -89,6 +90,7 @@ impl<T: Tree> Bagging<T> {
 
 impl<T: Tree + 'static> Learner for Bagging<T> {
     fn set_features(&mut self, kinds: &[FeatureKind]) {
+        self.features = kinds.len();
         self.members.iter_mut().for_each(|member| member.set_features(kinds));
     }
 
@@ -128,6 +130,12 @@ impl<T: Tree + 'static> Learner for Bagging<T> {
     fn explainer(&self) -> Option<Box<dyn Explainer>> {
         let trees = self.members.iter().map(|member| (member.vote_weight(&self.settings), member.tree.explained()));
         Some(Box::new(Forest(Ensemble::mean_of(trees.collect()))))
+    }
+
+    fn importance(&self) -> Option<Vec<Importance>> {
+        let mut importance = vec![Importance::default(); self.features];
+        self.members.iter().for_each(|member| member.tree.add_importance(&mut importance));
+        Some(importance)
     }
 
     fn set_classes(&mut self, classes: usize) {

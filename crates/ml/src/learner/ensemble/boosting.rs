@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::settings::Settings;
 use crate::block::Row;
-use crate::explain::{Ensemble, Explainer, Forest};
+use crate::explain::{Ensemble, Explainer, Forest, Importance};
 use crate::learner::FeatureKind;
 use crate::learner::poisson::Poisson;
 use crate::learner::row_model::RowModel;
@@ -130,6 +130,12 @@ impl RowModel for Boosting {
     fn explainer(&self) -> Option<Box<dyn Explainer>> {
         let trees = self.trees.iter().enumerate().map(|(number, tree)| (self.vote_weight(number), tree.explained()));
         Some(Box::new(Forest(Ensemble::mean_of(trees.collect()))))
+    }
+
+    fn importance(&self) -> Option<Vec<Importance>> {
+        let mut importance = vec![Importance::default(); self.trees.first().map_or(0, HoeffdingTree::features)];
+        self.trees.iter().for_each(|tree| tree.add_importance(&mut importance));
+        Some(importance)
     }
 
     fn state(&self) -> impl Serialize {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::settings::Settings;
 use crate::block::Row;
 use crate::drift::{Adwin, AdwinSettings, Detector};
-use crate::explain::{Ensemble, Explainer, Forest};
+use crate::explain::{Ensemble, Explainer, Forest, Importance};
 use crate::learner::FeatureKind;
 use crate::learner::poisson::Poisson;
 use crate::learner::row_model::RowModel;
@@ -115,6 +115,12 @@ impl RowModel for Leveraging {
     fn explainer(&self) -> Option<Box<dyn Explainer>> {
         let trees = self.trees.iter().map(|tree| (1.0, tree.explained()));
         Some(Box::new(Forest(Ensemble::mean_of(trees.collect()))))
+    }
+
+    fn importance(&self) -> Option<Vec<Importance>> {
+        let mut importance = vec![Importance::default(); self.trees.first().map_or(0, HoeffdingTree::features)];
+        self.trees.iter().for_each(|tree| tree.add_importance(&mut importance));
+        Some(importance)
     }
 
     fn state(&self) -> impl Serialize {

@@ -8,7 +8,7 @@ use super::rows::Rows;
 use super::settings::Settings;
 use super::tree::{Asked, Tree};
 use crate::block::Row;
-use crate::explain::{self, Ensemble, Explained, Explainer, Predicted};
+use crate::explain::{self, Ensemble, Explained, Explainer, Importance, Predicted};
 use crate::learner::FeatureKind;
 use crate::spread::{Spread, each};
 
@@ -184,6 +184,13 @@ impl Boosted {
         let scores = self.start.iter().enumerate().map(score).collect();
         let boosted = explain::Boosted::new(self.classes.clone(), scores);
         Binned { boosted, categories: self.categories.clone() }
+    }
+
+    /// How important each of so many features is to it.
+    pub(super) fn importance(&self, features: usize) -> Vec<Importance> {
+        let mut importance = vec![Importance::default(); features];
+        self.trees.iter().for_each(|tree| tree.add_importance(&mut importance));
+        importance
     }
 
     /// Whether it can be asked of rows of these features, of so many classes; none for a number.

@@ -42,7 +42,7 @@ use super::row_model::{ByRow, RowModel};
 use super::{FeatureKind, Features, LearnerDef, Shape};
 use crate::Task;
 use crate::block::Row;
-use crate::explain::{Constant, Explainer};
+use crate::explain::{Constant, Explainer, Importance};
 use crate::snapshot::SnapshotError;
 use crate::spread::{InTurn, Spread};
 use fit::{Boosted, Scratch, TARGET_MAX};
@@ -196,6 +196,12 @@ impl RowModel for GradientBoosting {
             Some(boosted) => Box::new(boosted.explainer()),
             None => Box::new(Constant),
         })
+    }
+
+    fn importance(&self) -> Option<Vec<Importance>> {
+        let features = self.kinds.len();
+        let none = || vec![Importance::default(); features];
+        Some(self.learned.boosted.as_ref().map_or_else(none, |boosted| boosted.importance(features)))
     }
 
     fn state(&self) -> impl Serialize {

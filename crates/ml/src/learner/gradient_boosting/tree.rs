@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::explain::tree::{self, Part, Question, ShapTree};
+use crate::explain::tree::{Leaf, Part, Question, ShapTree};
+use crate::explain::{Importance, importance};
 
 /// Bins that go to the first branch, a bit each.
 pub(super) type BinSet = [u64; 4];
@@ -89,8 +90,18 @@ impl Tree {
 
     /// It as it is explained.
     pub(super) fn explained(&self) -> ShapTree<Asked> {
+        ShapTree::new(self.parts(|value, cover| Leaf { values: [value].into(), terms: Box::default(), cover }))
+    }
+
+    /// Adds what its splits have done, by feature.
+    pub(super) fn add_importance(&self, into: &mut [Importance]) {
+        importance::add(&self.parts(|_, rows| rows), |split, _| self.facts[split], into);
+    }
+
+    /// The nodes as explanations take them; of leaves what is told by their value and how many rows came.
+    fn parts<L>(&self, leaf: impl Fn(f64, f64) -> L) -> Vec<Part<Asked, L>> {
         let part = |(node, fact): (&Node, &f64)| match *node {
-            Node::Leaf(value) => Part::Leaf(tree::Leaf { values: [value].into(), terms: Box::default(), cover: *fact }),
+            Node::Leaf(value) => Part::Leaf(leaf(value, *fact)),
             Node::AtMost { feature, threshold, missing_first, first } => {
                 Part::Split(Asked::AtMost { feature, threshold, missing_first }, first)
             }
@@ -98,7 +109,7 @@ impl Tree {
                 Part::Split(Asked::Among { feature, set: self.sets[set as usize] }, first)
             }
         };
-        ShapTree::new(self.nodes.iter().zip(&self.facts).map(part).collect())
+        self.nodes.iter().zip(&self.facts).map(part).collect()
     }
 
     /// Whether it is a tree that can be asked of rows this wide.

@@ -35,7 +35,7 @@ use super::row_model::{RowModel, alike};
 use super::tree::{self, GrownRegressor, RegressionTree, RegressorScratch, RegressorSettings, Size, Subspace, Tree};
 use super::{FeatureKind, Features, Learner, LearnerDef, Shape, row_weight};
 use crate::block::{Block, Row};
-use crate::explain::{Boosted, Ensemble, Explainer};
+use crate::explain::{Boosted, Ensemble, Explainer, Importance};
 use crate::snapshot::{SnapshotError, decode, encode};
 use crate::spread::{InTurn, Spread, each};
 use crate::{Error, Result, Task};
@@ -524,6 +524,13 @@ impl Learner for StreamingGradientBoosting {
             Ensemble::new(self.start.mean, trees.collect())
         };
         Some(Box::new(Boosted::new(self.classes.clone(), (0..self.width()).map(score).collect())))
+    }
+
+    fn importance(&self) -> Option<Vec<Importance>> {
+        let mut importance = vec![Importance::default(); self.kinds.len()];
+        let steps = self.groups.iter().flat_map(|group| &group.steps);
+        steps.flat_map(|step| &step.trees).for_each(|tree| tree.add_importance(&mut importance));
+        Some(importance)
     }
 
     fn set_classes(&mut self, classes: usize) {

@@ -21,7 +21,8 @@ use super::settings::Settings;
 use super::split::Contest;
 use crate::block::Row;
 use crate::drift::{Adwin, AdwinSettings, Detector};
-use crate::explain::{Ensemble, Explainer, Forest};
+use crate::explain::tree::ShapTree;
+use crate::explain::{Ensemble, Explainer, Forest, Importance, importance};
 use crate::learner::FeatureKind;
 use crate::learner::bayes::Columns;
 use crate::learner::poisson::Poisson;
@@ -312,8 +313,17 @@ impl RowModel for AdaptiveTree {
     fn explainer(&self) -> Option<Box<dyn Explainer>> {
         let GrownAdaptive { classes, nodes, .. } = &self.grown;
         let none = || Leaf::new(Vec::new(), 0, None).explained(*classes);
-        let tree = nodes.explained(|node| node.leaf.as_ref().map_or_else(none, |leaf| leaf.explained(*classes)));
+        let tree =
+            ShapTree::new(nodes.parts(|node| node.leaf.as_ref().map_or_else(none, |leaf| leaf.explained(*classes))));
         Some(Box::new(Forest(Ensemble::mean_of(vec![(1.0, tree)]))))
+    }
+
+    fn importance(&self) -> Option<Vec<Importance>> {
+        let mut importance = vec![Importance::default(); self.kinds.len()];
+        let GrownAdaptive { classes, nodes, .. } = &self.grown;
+        let parts = nodes.parts(|node| node.leaf.as_ref().map_or_else(Vec::new, |leaf| leaf.counts.clone()));
+        importance::add(&parts, |_, branches| self.settings.criterion.gain(branches, *classes), &mut importance);
+        Some(importance)
     }
 
     fn state(&self) -> impl Serialize {

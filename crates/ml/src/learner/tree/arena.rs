@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::split::Split;
-use crate::explain::tree::{self, Part, ShapTree};
+use crate::explain::tree::Part;
 use crate::snapshot::SnapshotError;
 
 /// A node.
@@ -86,13 +86,13 @@ impl<T> Arena<T> {
         self.0.len()
     }
 
-    /// The tree as it is explained, without alternates, of what its leaves know.
-    pub(super) fn explained(&self, leaf: impl Fn(&T) -> tree::Leaf) -> ShapTree<Split> {
+    /// The nodes as explanations take them; of leaves what is told by what they know. Nothing leads to alternates.
+    pub(super) fn parts<L>(&self, leaf: impl Fn(&T) -> L) -> Vec<Part<Split, L>> {
         let part = |node: &Node<T>| match node.split {
             Some((split, first)) => Part::Split(split, first),
             None => Part::Leaf(leaf(&node.data)),
         };
-        ShapTree::new(self.0.iter().map(part).collect())
+        self.0.iter().map(part).collect()
     }
 
     /// Drops what was cut.

@@ -17,7 +17,8 @@ use super::observer::Observed;
 use super::settings::Settings;
 use super::split::{Contest, Question, Split};
 use crate::block::Row;
-use crate::explain::{Ensemble, Explainer, Forest};
+use crate::explain::tree::ShapTree;
+use crate::explain::{Ensemble, Explainer, Forest, Importance, importance};
 use crate::learner::FeatureKind;
 use crate::learner::bayes::Columns;
 use crate::learner::row_model::RowModel;
@@ -184,8 +185,16 @@ impl RowModel for Efdt {
 
     fn explainer(&self) -> Option<Box<dyn Explainer>> {
         let GrownEfdt { classes, nodes, .. } = &self.grown;
-        let tree = nodes.explained(|leaf| leaf.explained(*classes));
+        let tree = ShapTree::new(nodes.parts(|leaf| leaf.explained(*classes)));
         Some(Box::new(Forest(Ensemble::mean_of(vec![(1.0, tree)]))))
+    }
+
+    fn importance(&self) -> Option<Vec<Importance>> {
+        let mut importance = vec![Importance::default(); self.kinds.len()];
+        let GrownEfdt { classes, nodes, .. } = &self.grown;
+        let parts = nodes.parts(|leaf| leaf.counts.clone());
+        importance::add(&parts, |_, branches| self.settings.criterion.gain(branches, *classes), &mut importance);
+        Some(importance)
     }
 
     fn state(&self) -> impl Serialize {

@@ -18,12 +18,13 @@ use serde::{Deserialize, Serialize};
 
 use super::arena::Arena;
 use super::hoeffding::is_time_to_count;
-use super::moments::Moments;
+use super::moments::{Moments, explained_squares};
 use super::regression_leaf::{RegressionLeaf, RegressorScratch, share_memory};
 use super::settings::{ChangeSettings, RegressorSettings};
 use crate::block::Row;
 use crate::drift::{Change, Detector, PageHinkley};
-use crate::explain::{Ensemble, Explainer, Forest};
+use crate::explain::tree::ShapTree;
+use crate::explain::{Ensemble, Explainer, Forest, Importance, importance};
 use crate::learner::FeatureKind;
 use crate::learner::bayes::Columns;
 use crate::learner::row_model::RowModel;
@@ -267,7 +268,15 @@ impl RowModel for FimtDd {
     fn explainer(&self) -> Option<Box<dyn Explainer>> {
         let none = RegressionLeaf::new(&self.columns, None, 0, &self.settings);
         let leaf = |node: &Watched| node.leaf.as_ref().unwrap_or(&none).explained(&self.columns, &self.settings);
-        Some(Box::new(Forest(Ensemble::mean_of(vec![(1.0, self.grown.nodes.explained(leaf))]))))
+        Some(Box::new(Forest(Ensemble::mean_of(vec![(1.0, ShapTree::new(self.grown.nodes.parts(leaf)))]))))
+    }
+
+    fn importance(&self) -> Option<Vec<Importance>> {
+        let mut importance = vec![Importance::default(); self.kinds.len()];
+        let targets = |node: &Watched| node.leaf.as_ref().map_or_else(Moments::default, |leaf| leaf.targets);
+        let parts = self.grown.nodes.parts(targets);
+        importance::add(&parts, |_, branches| explained_squares(branches), &mut importance);
+        Some(importance)
     }
 
     fn state(&self) -> impl Serialize {

@@ -23,7 +23,7 @@ use super::settings::Settings;
 use super::split::{Contest, Split};
 use crate::block::Row;
 use crate::explain::tree::ShapTree;
-use crate::explain::{Ensemble, Explainer, Forest};
+use crate::explain::{Ensemble, Explainer, Forest, Importance, importance};
 use crate::learner::FeatureKind;
 use crate::learner::bayes::Columns;
 use crate::learner::row_model::RowModel;
@@ -116,6 +116,11 @@ impl HoeffdingTree {
     /// How many classes there are.
     pub(in crate::learner) fn classes(&self) -> usize {
         self.grown.classes
+    }
+
+    /// How many features there are.
+    pub(in crate::learner) fn features(&self) -> usize {
+        self.kinds.len()
     }
 
     /// Some features, drawn by the seed and a number.
@@ -249,6 +254,12 @@ impl RowModel for HoeffdingTree {
         Some(Box::new(Forest(Ensemble::mean_of(vec![(1.0, self.explained())]))))
     }
 
+    fn importance(&self) -> Option<Vec<Importance>> {
+        let mut importance = vec![Importance::default(); self.kinds.len()];
+        self.add_importance(&mut importance);
+        Some(importance)
+    }
+
     fn state(&self) -> impl Serialize {
         &self.grown
     }
@@ -290,6 +301,12 @@ impl Tree for HoeffdingTree {
 
     fn explained(&self) -> ShapTree<Split> {
         let Grown { classes, nodes, leaves, .. } = &self.grown;
-        nodes.explained(|leaf| leaves[leaf].explained(*classes))
+        ShapTree::new(nodes.parts(|leaf| leaves[leaf].explained(*classes)))
+    }
+
+    fn add_importance(&self, into: &mut [Importance]) {
+        let Grown { classes, nodes, leaves, .. } = &self.grown;
+        let parts = nodes.parts(|leaf| leaves[leaf].counts.clone());
+        importance::add(&parts, |_, branches| self.settings.criterion.gain(branches, *classes), into);
     }
 }

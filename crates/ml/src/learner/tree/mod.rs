@@ -38,6 +38,7 @@ mod split;
 use super::row_model::{ByRow, RowModel};
 use super::{Features, LearnerDef};
 use crate::Task;
+use crate::explain::Importance;
 use crate::explain::tree::ShapTree;
 use adaptive::AdaptiveTree;
 use efdt::Efdt;
@@ -59,6 +60,9 @@ pub(super) trait Tree: RowModel {
 
     /// It as it is explained: a probability a class, or the number.
     fn explained(&self) -> ShapTree<Split>;
+
+    /// Adds what its splits have done, by feature.
+    fn add_importance(&self, importance: &mut [Importance]);
 }
 
 const MERGE: &str = "not at all: trees that have split differently have no common shape";

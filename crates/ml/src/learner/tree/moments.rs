@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::explain::importance::Came;
+
 /// Of some targets: their weight, their mean, and the sum of squared differences from it (West 1979).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Moments {
@@ -42,9 +44,37 @@ impl Moments {
     }
 }
 
+impl Came for Moments {
+    fn join(&mut self, other: &Self) {
+        *self = self.with(*other);
+    }
+
+    fn weight(&self) -> f64 {
+        self.weight
+    }
+}
+
+/// By how much the squared errors fall when each branch has a mean of its own: `Σ wᵢ·(mᵢ − m)²`.
+pub(super) fn explained_squares(branches: &[Moments]) -> f64 {
+    let all = branches.iter().fold(Moments::default(), |all, branch| all.with(*branch));
+    branches.iter().map(|branch| branch.weight * (branch.mean - all.mean) * (branch.mean - all.mean)).sum()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn squares_are_those_within_and_between() {
+        let of = |values: &[f64]| {
+            let mut moments = Moments::default();
+            values.iter().for_each(|value| moments.learn(*value, 1.0));
+            moments
+        };
+        let (left, right) = (of(&[1.0, 2.0, 3.0]), of(&[7.0, 9.0]));
+        let between = explained_squares(&[left, right]);
+        assert!((left.with(right).squares - (left.squares + right.squares + between)).abs() < 1e-12);
+    }
 
     #[test]
     fn parts_together_are_the_whole() {

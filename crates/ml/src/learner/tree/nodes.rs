@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::split::Split;
-use crate::explain::tree::{self, Part, ShapTree};
+use crate::explain::tree::Part;
 use crate::snapshot::SnapshotError;
 
 /// A place in the tree.
@@ -57,13 +57,13 @@ impl Nodes {
         self.0.extend((1..split.branches()).map(|branch| Node::Leaf(leaves as u32 + branch - 1)));
     }
 
-    /// The tree as it is explained, of leaves by their number.
-    pub(super) fn explained(&self, leaf: impl Fn(usize) -> tree::Leaf) -> ShapTree<Split> {
+    /// The nodes as explanations take them; of leaves what is told by their number.
+    pub(super) fn parts<L>(&self, leaf: impl Fn(usize) -> L) -> Vec<Part<Split, L>> {
         let part = |node: &Node| match node {
             Node::Leaf(number) => Part::Leaf(leaf(*number as usize)),
             Node::Split { split, first } => Part::Split(*split, *first),
         };
-        ShapTree::new(self.0.iter().map(part).collect())
+        self.0.iter().map(part).collect()
     }
 
     /// Checks nodes that were saved: each leaf of so many is there once, splits can be asked of rows this wide, and no way leads

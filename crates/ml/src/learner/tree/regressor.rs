@@ -14,13 +14,14 @@ use serde::{Deserialize, Serialize};
 
 use super::Tree;
 use super::hoeffding::{Subspace, is_time_to_count};
+use super::moments::explained_squares;
 use super::nodes::{Nodes, Place};
 use super::regression_leaf::{RegressionLeaf, RegressorScratch, share_memory};
 use super::settings::RegressorSettings;
 use super::split::Split;
 use crate::block::Row;
 use crate::explain::tree::ShapTree;
-use crate::explain::{Ensemble, Explainer, Forest};
+use crate::explain::{Ensemble, Explainer, Forest, Importance, importance};
 use crate::learner::FeatureKind;
 use crate::learner::bayes::Columns;
 use crate::learner::row_model::RowModel;
@@ -140,6 +141,12 @@ impl RowModel for RegressionTree {
         Some(Box::new(Forest(Ensemble::mean_of(vec![(1.0, self.explained())]))))
     }
 
+    fn importance(&self) -> Option<Vec<Importance>> {
+        let mut importance = vec![Importance::default(); self.kinds.len()];
+        self.add_importance(&mut importance);
+        Some(importance)
+    }
+
     fn state(&self) -> impl Serialize {
         &self.grown
     }
@@ -172,6 +179,11 @@ impl Tree for RegressionTree {
 
     fn explained(&self) -> ShapTree<Split> {
         let GrownRegressor { nodes, leaves, .. } = &self.grown;
-        nodes.explained(|leaf| leaves[leaf].explained(&self.columns, &self.settings))
+        ShapTree::new(nodes.parts(|leaf| leaves[leaf].explained(&self.columns, &self.settings)))
+    }
+
+    fn add_importance(&self, into: &mut [Importance]) {
+        let parts = self.grown.nodes.parts(|leaf| self.grown.leaves[leaf].targets);
+        importance::add(&parts, |_, branches| explained_squares(branches), into);
     }
 }
