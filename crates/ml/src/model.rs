@@ -37,7 +37,7 @@ use tidegate_options::Options;
 
 use crate::block::Block;
 use crate::learner::{Learner, Shape, row_weights};
-use crate::rows::{Rows, Texts, read};
+use crate::rows::{Rows, Texts};
 use crate::spread::Spread;
 use crate::transform::{Pipeline, Scratch, Target};
 use crate::tuning::Trial;
@@ -47,6 +47,7 @@ mod algorithm;
 mod describe;
 mod explain;
 mod importance;
+mod incoming;
 pub(crate) mod labels;
 mod merge;
 mod permutation;
@@ -57,6 +58,8 @@ use algorithm::Algorithm;
 pub use describe::{ChosenFeature, INTERCEPT, ModelDescription, WeightRow};
 pub use explain::{EXPLANATION, Explanations};
 pub use importance::InputImportance;
+pub(crate) use incoming::Incoming;
+use incoming::{first, read_label_and_weight, targets_of};
 use labels::Labels;
 pub use permutation::{BLOCK_ROWS, PermutationImportance, PermutationSettings};
 use predictions::Predictions;
@@ -87,16 +90,6 @@ pub struct LearnReport {
     pub learned: usize,
     /// Rows whose label is NULL: there is nothing to learn from them.
     pub unlabelled: usize,
-}
-
-/// A batch as read: rows, and a label and a weight a row.
-#[derive(Debug, Default)]
-pub(crate) struct Incoming {
-    pub(crate) rows: Rows,
-    /// Label ids or numbers; NaN where there is none.
-    pub(crate) labels: Vec<f64>,
-    /// Row weights; empty for all ones.
-    pub(crate) weights: Vec<f64>,
 }
 
 /// What learning and predicting write in passing.
@@ -576,54 +569,5 @@ impl Model {
             self.learner.learn_predict(after, after, y, weights, scores);
         }
         self.rows_learned += len as u64;
-    }
-}
-
-/// What the learner is to hit: class indices, or the labels as they are.
-fn targets_of<'a>(labels: &Labels, read: &'a [f64], targets: &'a mut Vec<f64>) -> &'a [f64] {
-    if labels.are_targets() {
-        return read;
-    }
-    targets.clear();
-    targets.extend(read.iter().map(|label| labels.class(*label).map_or(f64::NAN, f64::from)));
-    targets
-}
-
-fn read_label_and_weight(
-    labels: &mut Labels,
-    batch: &RecordBatch,
-    inputs: usize,
-    incoming: &mut Incoming,
-    faults: &mut Vec<DataFault>,
-) -> Result<()> {
-    let schema = batch.schema_ref();
-    let mut next = inputs;
-    if labels.are_there() {
-        labels.read(batch.column(inputs), schema.field(inputs).name(), &mut incoming.labels, faults)?;
-        next += 1;
-    } else {
-        incoming.labels.clear();
-        incoming.labels.resize(batch.num_rows(), 0.0);
-    }
-    incoming.weights.clear();
-    let Some(array) = batch.columns().get(next) else { return Ok(()) };
-    let name = schema.field(next).name();
-    if !array.data_type().is_numeric() {
-        return Err(Error::Batch(format!("row weight '{name}' has type {}; expected a number", array.data_type())));
-    }
-    read::numbers(array, &mut incoming.weights);
-    for (row, weight) in incoming.weights.iter().enumerate().filter(|(_, w)| !(**w >= 0.0 && w.is_finite())) {
-        let found = if weight.is_nan() { "missing".to_string() } else { weight.to_string() };
-        let reason = format!("is {found}; expected a row weight of at least 0");
-        faults.push(DataFault { row, column: name.clone(), reason });
-    }
-    Ok(())
-}
-
-/// Refuses a batch by its first fault.
-fn first(faults: Vec<DataFault>) -> Result<()> {
-    match faults.into_iter().min_by_key(|fault| fault.row) {
-        Some(fault) => Err(fault.into()),
-        None => Ok(()),
     }
 }
