@@ -18,7 +18,7 @@ pub(super) static QUANTILE_BUCKETIZE: TransformDef = TransformDef {
           values have a bucket of their own and count nowhere. The buckets are named bin_NULL, bin_1, …, bin_n; before the \
           first row all is in bin_1. Gives a category, to be encoded by an encoder; at the top of an item it is one-hot \
           encoded. Quantiles are those of ML_ROBUST_SCALER: exact for the first 512 values, then of a t-digest (Dunning and \
-          Ertl 2019, arXiv:1902.04023), renewed every 512 values. State: at most 16 KiB. Cost: about 80 ns a row. Merges up to \
+          Ertl 2019, arXiv:1902.04023), renewed every 512 values. State: at most 16 KiB. Cost: about 100 ns a row. Merges up to \
           the sketch's error, in parallel training as ML_ROBUST_SCALER does.",
     takes: Takes { numbers: true, categories: false, together: false },
     make,
