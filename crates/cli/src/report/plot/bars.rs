@@ -9,7 +9,7 @@ const NAMES: f64 = 190.0;
 const VALUES: f64 = 90.0;
 const ROW: f64 = 22.0;
 /// Names that are longer are cut.
-const NAME_CHARS_MAX: usize = 28;
+const NAME_CHARS_MAX: usize = 25;
 
 /// A bar.
 #[derive(Debug, Clone)]
