@@ -60,6 +60,7 @@ pub(crate) struct Balanced {
     /// The weight of the rows of each class so far.
     counts: Vec<f64>,
     random: Pcg64Mcg,
+    seed: u64,
     /// Weights of the rows at hand.
     weights: Vec<f64>,
 }
@@ -75,7 +76,7 @@ impl Balanced {
     /// A learner of so many classes, which may grow.
     pub(crate) fn new(learner: Box<dyn Learner>, mode: Mode, classes: usize, seed: u64) -> Self {
         let random = Pcg64Mcg::seed_from_u64(seed);
-        Self { learner, mode, counts: vec![0.0; classes], random, weights: Vec::new() }
+        Self { learner, mode, counts: vec![0.0; classes], random, seed, weights: Vec::new() }
     }
 
     fn weigh(&mut self, y: &[f64], weights: &[f64]) {
@@ -213,7 +214,9 @@ impl Learner for Balanced {
     fn end_pass(&mut self) -> Result<bool> {
         let more = self.learner.end_pass()?;
         if more {
+            // What comes is as if nothing had been learned.
             self.counts.fill(0.0);
+            self.random = Pcg64Mcg::seed_from_u64(self.seed);
         }
         Ok(more)
     }

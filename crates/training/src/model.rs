@@ -239,16 +239,22 @@ impl ModelEntry {
 
     /// Whether rows may be learned several times.
     fn check_epochs(&self) -> Result<(), Refusal> {
-        if self.training.int("epochs") > 1
-            && let Some(transform) = Model::new(self.spec.clone()).map_err(refusal)?.learns_from_labels()
-        {
-            return Err(Refusal::of_option(
-                "epochs",
-                format!(
-                    "option 'epochs': {transform} learns from labels, so a row that is learned twice would be told its own label; \
-                     leave 'epochs' at 1"
-                ),
+        if self.training.int("epochs") <= 1 {
+            return Ok(());
+        }
+        let refuse =
+            |why: String| Err(Refusal::of_option("epochs", format!("option 'epochs': {why}; leave 'epochs' at 1")));
+        let model = Model::new(self.spec.clone()).map_err(refusal)?;
+        if let Some(transform) = model.learns_from_labels() {
+            return refuse(format!(
+                "{transform} learns from labels, so a row that is learned twice would be told its own label"
             ));
+        }
+        if model.options().text("calibration") != "none" {
+            return refuse(
+                "'calibration' learns from what is predicted of rows that were not learned yet, which none is the second time"
+                    .to_string(),
+            );
         }
         Ok(())
     }
